@@ -1,0 +1,160 @@
+"""chainrule fit: from a table to a trained, measured and saved network."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chainrule.cli import inputs, training
+from chainrule.cli.options import (
+    AHEAD,
+    ASCII,
+    DATA,
+    DROP,
+    ENSEMBLE,
+    EPOCHS,
+    FEATURES,
+    JSON,
+    NO_HEADER,
+    OUT,
+    QUIET,
+    SEED,
+    TARGET,
+    TASK,
+    TIME,
+    TIME_BUDGET,
+)
+from chainrule.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from chainrule.data.table import Table
+    from chainrule.train.design import Design
+
+DESIGN = Annotated[
+    Path | None,
+    typer.Option("--design", metavar="FILE", help="Train this design, which `chainrule design -o` wrote."),
+]
+
+EXAMPLES = (
+    "chainrule fit houses.csv --target price",
+    "chainrule fit weather.csv --target weather --time date --ahead 1",
+    "chainrule fit breast_cancer --epochs 50 --out runs/tumors",
+)
+
+
+def fit(
+    data: DATA,
+    target: TARGET = None,
+    task: TASK = "auto",
+    time: TIME = None,
+    ahead: AHEAD = 0,
+    no_header: NO_HEADER = False,
+    features: FEATURES = None,
+    drop: DROP = None,
+    ensemble: ENSEMBLE = None,
+    epochs: EPOCHS = None,
+    time_budget: TIME_BUDGET = None,
+    seed: SEED = None,
+    design: DESIGN = None,
+    out: OUT = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+    ascii: ASCII = False,
+) -> None:
+    """Train a network on a table.
+
+    It is designed for the table, trained, measured on rows that were held out, and saved.
+    """
+    terminal = Terminal(json, quiet, ascii)
+    said = {"epochs": epochs, "time_budget": time_budget, "ensemble": ensemble, "seed": seed}
+    said = {name: value for name, value in said.items() if value is not None}
+    table = inputs.read(data, no_header)
+    if design is None:
+        proposed = propose(table, data, target, task, time, ahead, features, drop, said)
+    else:
+        fixed = {"--task": task != "auto", "--time": time, "--ahead": ahead, "--features": features, "--drop": drop}
+        proposed = saved(design, target, [name for name, value in fixed.items() if value], said)
+    done = train(proposed, table, data, out, terminal)
+    training.report(done, terminal)
+    training.farewell(done, training.predict_command(str(done.out), data), terminal)
+    terminal.answer(done.answer())
+
+
+def propose(
+    table: "Table",
+    data: str,
+    target: str | None,
+    task: str,
+    time: str | None,
+    ahead: int,
+    features: list[str] | None,
+    drop: list[str] | None,
+    said: dict,
+) -> "Design":
+    """The design for a table, with a test part; names of columns are checked as options first."""
+    import chainrule as cr
+
+    if ahead and time is None:
+        raise typer.BadParameter("it needs the column that orders the rows: --time COLUMN.", param_hint="--ahead")
+    return cr.design(
+        table,
+        inputs.column(table, "--target", target or inputs.own_target(table, data)),
+        task=task,
+        time=None if time is None else inputs.column(table, "--time", time),
+        ahead=ahead,
+        features=inputs.columns(table, "--features", features) or None,
+        drop=inputs.columns(table, "--drop", drop),
+        test=training.TEST,
+        **said,
+    )
+
+
+def saved(path: Path, target: str | None, fixed: list[str], said: dict) -> "Design":
+    """The design in a file; options that would change what it fixes are wrong use."""
+    from chainrule.train.design import Design
+
+    if fixed:
+        raise typer.BadParameter(f"the design says it already: leave out {', '.join(fixed)}.", param_hint="--design")
+    design = Design.load(path)
+    own = design.encoder.target.name
+    if target is not None and target not in (own, own.rsplit(" +", 1)[0]):
+        raise typer.BadParameter(f"the design in {path} predicts {own!r}, not {target!r}.", param_hint="--target")
+    split = replace(design.recipe.split, test=design.recipe.split.test or training.TEST)
+    return replace(design, recipe=replace(design.recipe, split=split, **said))
+
+
+def train(design: "Design", table: "Table", data: str, out: Path | None, terminal: Terminal) -> training.Trained:
+    """Say what was designed, and train it in a new run directory."""
+    import chainrule as cr
+    from chainrule.train import directory
+
+    show(design, table, data, terminal)
+    path = directory.numbered("runs", inputs.short_name(data)) if out is None else directory.new_directory(out)
+    terminal.title("Training")
+    try:
+        return training.trained(
+            lambda: cr.fit(design, table, out=path, progress=terminal.progress), table, path, terminal
+        )
+    finally:
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def show(design: "Design", table: "Table", data: str, terminal: Terminal) -> None:
+    """Say what was designed, and why, in one line for each choice."""
+    terminal.paragraph(
+        f"{data}: {table.rows} rows, {len(table.names)} columns. To predict: {design.encoder.target.name}."
+    )
+    terminal.title("Design")
+    parts = {
+        "network": design.network,
+        "loss": design.loss,
+        "optimizer": design.recipe.optimizer,
+    }
+    for name, part in parts.items():
+        terminal.paragraph(repr(part), f"  {name:<11}", " " * 13)
+    if design.reasons:
+        terminal.title("Why")
+    for reason in design.reasons:
+        terminal.paragraph(str(reason), "- ", "  ")

@@ -1,0 +1,147 @@
+"""Training from the command line: one that can be interrupted, and the report of its scores beside the baselines."""
+
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from chainrule.cli.terminal import Terminal, complain
+
+if TYPE_CHECKING:
+    from chainrule.data.table import Table
+    from chainrule.train.design import Design
+    from chainrule.train.run import Run
+    from chainrule.train.scores import Scores
+
+TEST = 0.2
+"""The share of the rows that the command line holds out for the test."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a shell for SIGINT and SIGTERM."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: training ends as after Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run, where it is, its scores on the test part and how many rows that part has."""
+
+    run: "Run"
+    out: Path
+    scores: "Scores"
+    test: Any
+    seconds: float
+
+    def answer(self) -> dict:
+        """What ``--json`` says of it."""
+        return {
+            "run": str(self.out),
+            "design": described(self.run.design),
+            "epochs": self.run.history.epochs,
+            "events": list(self.run.history.events),
+            "test_rows": len(self.test[1]),
+            "scores": self.scores.to_data(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def described(design: "Design") -> dict:
+    """A design in a few words for ``--json``; ``design.json`` of the run holds all of it."""
+    return {
+        "network": repr(design.network),
+        "loss": repr(design.loss),
+        "optimizer": repr(design.recipe.optimizer),
+        "reasons": [{"choice": r.choice, "because": r.because, "source": r.source} for r in design.reasons],
+    }
+
+
+def trained(fit: Callable[[], "Run"], table: "Table", out: Path, terminal: Terminal) -> Trained:
+    """Run a training that ends with a run in ``out``, and measure it on the test part beside the baselines."""
+    from chainrule.proposal.baselines import baselines
+    from chainrule.train import cache, directory
+    from chainrule.train.materials import from_table
+    from chainrule.train.scores import Scores
+
+    cache.enable()
+    began = time.monotonic()
+    with interruptible(out, terminal):
+        run = fit()
+    seconds = time.monotonic() - began
+    materials = from_table(run.design, table, fitted=True)
+    if run.scores is None or materials.test is None or materials.learned is None:
+        raise typer.BadParameter("the design holds no rows out for a test: set test in its split, such as 0.2.")
+    linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
+    scores = Scores.from_data(run.scores.to_data() | {"baselines": linear})
+    directory.write_json(out / "scores.json", scores.to_data())
+    return Trained(run, out, scores, materials.test, seconds)
+
+
+def report(done: Trained, terminal: Terminal) -> None:
+    """Say how training ended, the scores, and the command that goes on from there."""
+    terminal.paragraph(ending(done))
+    terminal.title(f"Test: {len(done.test[1])} rows that training never saw")
+    terminal.say(str(done.scores))
+
+
+def farewell(done: Trained, command: str, terminal: Terminal) -> None:
+    """Say where the run is, and the command that predicts with it."""
+    terminal.title("Next")
+    terminal.paragraph(f"The run is in {done.out}. Predict with it:")
+    terminal.say()
+    terminal.say(f"  {command}")
+    if terminal.quiet:
+        terminal.essential(str(done.out))
+
+
+def predict_command(run: str, data: str) -> str:
+    """The command that predicts, ready to be pasted."""
+    return f"chainrule predict {shlex.quote(run)} {shlex.quote(data)} -o predictions.csv"
+
+
+def ending(done: Trained) -> str:
+    """One sentence on how long training took and why it ended."""
+    history, planned = done.run.history, done.run.design.recipe.epochs
+    text = f"{history.epochs} epochs in {done.seconds:.1f} s"
+    best = [event["best"] for event in history.events if "best" in event]
+    if best:
+        which = f"epoch {best[0]}" if len(best) == 1 else f"epochs {', '.join(map(str, best))}"
+        stopped = " (stopped early)" if history.epochs < planned else ""
+        text += f"{stopped}; the parameters are those of {which}, where the validation loss was lowest"
+    return text + "."
+
+
+@contextmanager
+def interruptible(out: Path, terminal: Terminal) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a training in order: its checkpoint is written, and the way to go on is said."""
+
+    def terminate(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate), signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        from chainrule.train.directory import checkpoints
+
+        way = "Go on with it: chainrule resume " + shlex.quote(str(out))
+        if not checkpoints(out):
+            way = "Nothing was trained yet: run the command again"
+        complain(f"Training was interrupted. {way}.", "Interrupted", terminal.json)
+        raise typer.Exit(TERMINATED if isinstance(e, Terminated) else INTERRUPTED) from e
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+        sys.stderr.flush()

@@ -1,0 +1,156 @@
+"""Columns: which ones the network reads, in which form, and which it cannot read."""
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.data.category_column import CategoryColumn
+from chainrule.data.kinds import Kind, kind_of
+from chainrule.data.number_column import NumberColumn
+from chainrule.data.table import Table
+from chainrule.errors import ChainruleWarning, DataError, DesignError
+from chainrule.train.design import Reason
+
+FEW_CATEGORIES = 10
+"""Up to this many categories are written as one 0/1 column each; more of them become points that are learned."""
+USELESS = ("constant", "empty", "identifier")
+UNREADABLE = ("date", "text")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The encoders of the columns that go in, the sizes of those that are embedded, and the reasons."""
+
+    encoders: tuple[NumberColumn | CategoryColumn, ...]
+    embedded: Mapping[str, int]
+    """Column name -> number of codes, one of them for "other"."""
+    reasons: tuple[Reason, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that go in."""
+        return tuple(column.name for column in self.encoders)
+
+
+def columns_of(
+    table: Table, target: str, time: str | None, features: Sequence[str] | None, drop: Iterable[str]
+) -> Columns:
+    """Choose the columns that go in and their form; DesignError for dates and free text, with what to drop."""
+    names = candidates(table, target, time, features, drop)
+    kinds = {name: kind_of(name, table[name]) for name in names}
+    useful = {n: k for n, k in kinds.items() if k.kind not in USELESS or (features and _number(table, n, k))}
+    refuse_unreadable(useful, tuple(drop))
+    if not useful:
+        raise DataError(
+            f"No column is left to predict {target!r} from: {', '.join(f'{n} ({k.kind})' for n, k in kinds.items())}."
+        )
+    reasons = left_out({n: k for n, k in kinds.items() if n not in useful})
+    encoders = tuple(encoder(table, name, kind) for name, kind in useful.items())
+    embedded = {e.name: useful[e.name].distinct + 1 for e in encoders if getattr(e, "method", "") == "embedding"}
+    return Columns(encoders, embedded, (*reasons, *forms(table, encoders, useful)))
+
+
+def candidates(
+    table: Table, target: str, time: str | None, features: Sequence[str] | None, drop: Iterable[str]
+) -> list[str]:
+    """The columns to look at: those that were named, or all but the target, the time and the dropped ones."""
+    features, drop = _listed(features), _listed(drop)
+    for name in (*features, *drop, *([time] if time else [])):
+        expect_column(table, name)
+    if target in features:
+        raise DesignError(
+            f"The target {target!r} is among the features: the network would read the answer. Leave it out."
+        )
+    out = {target, time, *drop}
+    return [name for name in features or table.names if name not in out]
+
+
+def expect_column(table: Table, name: str) -> None:
+    """Refuse a name that is no column of the table, with the nearest ones."""
+    if name not in table.names:
+        near = difflib.get_close_matches(str(name), table.names, 1)
+        shown = ", ".join(table.names[:12]) + (", …" if len(table.names) > 12 else "")
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DesignError(f"The table has no column {name!r}.{hint} Its columns: {shown}.")
+
+
+def refuse_unreadable(kinds: Mapping[str, Kind], drop: tuple[str, ...]) -> None:
+    """Refuse dates and free text, which no encoder reads yet, with the exact words that leave them out."""
+    found = {name: kind for name, kind in kinds.items() if kind.kind in UNREADABLE}
+    if not found:
+        return
+    said = "; ".join(
+        f"{name!r} holds {'dates' if k.kind == 'date' else 'free text'} ({k.reason})" for name, k in found.items()
+    )
+    all_dropped = [*drop, *found]
+    dates = [name for name, kind in found.items() if kind.kind == "date"]
+    order = f" A date column that orders the rows is named by time={dates[0]!r} (--time {dates[0]})." if dates else ""
+    raise DesignError(
+        f"A network reads numbers and categories: {said}. Leave them out: drop={all_dropped!r} "
+        f"(--drop {','.join(all_dropped)}).{order}"
+    )
+
+
+def left_out(kinds: Mapping[str, Kind]) -> tuple[Reason, ...]:
+    """One warning and one reason for the columns that cannot help."""
+    if not kinds:
+        return ()
+    said = _shown([f"{name} ({kind.reason})" for name, kind in kinds.items()])
+    warnings.warn(
+        f"Left out, because nothing can be learned from {'it' if len(kinds) == 1 else 'them'}: {said}.",
+        ChainruleWarning,
+        stacklevel=4,
+    )
+    return (Reason(f"without {_shown(list(kinds))}", f"nothing there holds for other rows: {said}"),)
+
+
+def encoder(table: Table, name: str, kind: Kind) -> NumberColumn | CategoryColumn:
+    """The form in which a column goes in, its numbers not yet fitted."""
+    if _number(table, name, kind):
+        return NumberColumn(name)
+    return CategoryColumn(name, method="one_hot" if kind.distinct <= FEW_CATEGORIES else "embedding")
+
+
+def embedding_size(codes: int) -> int:
+    """How many numbers describe one of so many categories: 1.6 codes^0.56, 32 at most."""
+    return min(32, round(1.6 * codes**0.56))
+
+
+def forms(
+    table: Table, encoders: Sequence[NumberColumn | CategoryColumn], kinds: Mapping[str, Kind]
+) -> tuple[Reason, ...]:
+    """Why the numbers, the few and the many categories go in as they do."""
+    numbers = [e.name for e in encoders if isinstance(e, NumberColumn)]
+    few = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "one_hot"]
+    many = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "embedding"]
+    reasons = []
+    if numbers:
+        blank = [name for name in numbers if kinds[name].missing]
+        because = "median and quartiles set the scale, and far values are drawn in smoothly: one outlier moves little"
+        if blank:
+            because += f"; a 0/1 column beside each of {_shown(blank)} says where it is blank"
+        reasons.append(Reason(f"{len(numbers)} number columns scaled", because, "Holzmüller et al. 2024, section 3"))
+    if few:
+        because = f"{_shown(few)}: {FEW_CATEGORIES} categories or fewer, one 0/1 column for each of them"
+        reasons.append(Reason(f"{len(few)} category columns as 0/1 columns", because))
+    for name in many:
+        codes = kinds[name].distinct + 1
+        because = (
+            f"{kinds[name].distinct} categories, each a point in {embedding_size(codes)} dimensions that is learned "
+            f"(1.6 * {codes}^0.56), one more for those never seen"
+        )
+        reasons.append(Reason(f"{name} embedded", because, "Guo & Berkhahn 2016; Howard & Gugger 2020"))
+    return tuple(reasons)
+
+
+def _number(table: Table, name: str, kind: Kind) -> bool:
+    return table[name].dtype == float and kind.kind in ("number", "identifier")
+
+
+def _listed(names: Iterable[str] | None) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,113 @@
+"""Schedule: how long, how fast and on which rows the network is trained, from the number of rows."""
+
+import math
+
+from chainrule.errors import DesignError
+from chainrule.train.design import Reason
+from chainrule.train.optimizers import adamw
+from chainrule.train.recipe import EarlyStopping, Recipe, Split
+from chainrule.train.schedules import cosine
+
+LEARNING_RATE, WARMUP, WEIGHT_DECAY = 4e-3, 0.05, 0.02
+STEPS = 4_000
+"""A training of about this many steps: seconds on two cores, and enough for AdamW at this rate on a small table."""
+
+
+def batch_size_of(rows: int) -> int:
+    """Rows of a batch: 32, and more where an epoch would have hundreds of steps.
+
+    >>> [batch_size_of(rows) for rows in (150, 2_000, 20_000, 1_000_000)]
+    [32, 64, 128, 256]
+    """
+    return 32 if rows < 1_000 else 64 if rows < 5_000 else 128 if rows < 50_000 else 256
+
+
+def epochs_of(rows: int, batch: int) -> int:
+    """Epochs for about 4,000 steps, from 20 to 200."""
+    return max(20, min(200, round(STEPS / math.ceil(rows / batch))))
+
+
+def patience_of(epochs: int) -> int:
+    """A fifth of the epochs, 10 at least."""
+    return max(10, epochs // 5)
+
+
+def validation_of(rows: int) -> float:
+    """The part held out to choose the epoch: a fifth of a small table, some 2,000 rows of a large one.
+
+    >>> [round(validation_of(rows), 3) for rows in (200, 10_000, 100_000)]
+    [0.2, 0.2, 0.05]
+    """
+    return round(max(0.05, min(0.2, 2_000 / rows)), 3)
+
+
+def recipe_of(
+    rows: int,
+    *,
+    time: str | None,
+    ahead: int,
+    test: float | None,
+    ensemble: int,
+    epochs: int | None,
+    time_budget: float | None,
+    seed: int,
+    stratified: bool,
+) -> tuple[Recipe, tuple[Reason, ...]]:
+    """The recipe for a table of so many rows, and why."""
+    validation = validation_of(rows)
+    if not isinstance(test, int | float | None) or (test is not None and not 0 < test < 1 - validation):
+        raise DesignError(
+            f"test={test!r}: a fraction of the rows between 0 and {1 - validation:g} is expected, or None."
+        )
+    split = Split(validation=validation, test=test, time=time, ahead=ahead)
+    train = round(rows * (1 - (test or 0)) * (1 - validation))
+    batch = batch_size_of(train)
+    steps = math.ceil(train / batch)
+    count = epochs_of(train, batch) if epochs is None else epochs
+    recipe = Recipe(
+        optimizer=adamw(cosine(LEARNING_RATE, warmup=WARMUP), weight_decay=WEIGHT_DECAY),
+        epochs=count,
+        batch_size=batch,
+        split=split,
+        early_stopping=EarlyStopping(patience_of(count)),
+        ensemble=ensemble,
+        time_budget=time_budget,
+        seed=seed,
+    )
+    held = (
+        "the last rows in time"
+        if time
+        else "drawn so that each class keeps its share"
+        if stratified
+        else "drawn at random"
+    )
+    said = (
+        "you said so"
+        if epochs is not None
+        else f"{steps} steps each, {count * steps:,} in all: about {STEPS:,} are enough, and 200 epochs at most"
+    )
+    return recipe, (
+        Reason(
+            f"adamw, weight decay {WEIGHT_DECAY}",
+            "step sizes adapt to each weight, and weights shrink apart from the gradient",
+            "Loshchilov & Hutter 2019",
+        ),
+        Reason(
+            f"learning rate to {LEARNING_RATE}, then down",
+            f"a linear rise over the first {WARMUP:.0%} of the steps while AdamW's averages are young, then a cosine "
+            "to 0, so that the last steps average noise out",
+            "Loshchilov & Hutter 2017; Goyal et al. 2017",
+        ),
+        Reason(
+            f"batches of {batch} rows",
+            f"{train:,} rows to train on: {steps} steps in an epoch",
+            "Masters & Luschi 2018",
+        ),
+        Reason(f"{count} epochs at most", said),
+        Reason(
+            f"{validation:.0%} held out",
+            f"{round(rows * (1 - (test or 0)) * validation):,} rows, {held}, choose the epoch; training stops "
+            f"{patience_of(count)} epochs after the best one",
+            "Prechelt 1998",
+        ),
+    )

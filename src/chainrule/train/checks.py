@@ -1,0 +1,105 @@
+"""What cannot work is refused before training: loss and output, widths, starts that never part, memory."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from chainrule.errors import DesignError
+from chainrule.layers.chain import Chain
+from chainrule.layers.layer import Layer, name_of
+from chainrule.layers.residual import Residual
+
+
+def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) -> None:
+    """Refuse a network that ``loss`` cannot train; ``x`` and ``y`` are shaped like a batch, ``targets`` counts the
+    classes or the columns of y when the loss is one of ours."""
+    check_starts(net)
+    check_last_layer(net, loss, targets)
+    params = jax.eval_shape(net.init, jax.random.key(0), x)
+    if not jax.tree.leaves(params):
+        raise DesignError(f"{net} has no parameters: there is nothing to train. Add a layer such as cr.Dense(units).")
+    check_memory(net, params)
+    z = jax.eval_shape(net, params, x)
+    width = getattr(loss, "width", None)
+    if width is not None and targets is not None:
+        needed = width(targets)
+        if len(z.shape) != 2 or z.shape[1] != needed:
+            got = f"{z.shape[1]} outputs" if len(z.shape) == 2 else f"an output of shape {z.shape[1:]} per example"
+            what = f"{targets} {'classes' if loss.task == 'classification' else 'target columns'}"
+            raise DesignError(
+                f"The network ends in {got}, and {loss} on {what} needs {needed}: end it with cr.Dense({needed})."
+            )
+    losses = jax.eval_shape(loss, z, y)
+    if losses.shape != y.shape[:1]:
+        raise DesignError(
+            f"The loss {getattr(loss, '__name__', loss)} gave shape {losses.shape} for outputs {z.shape} and targets {y.shape}: one value "
+            f"per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit takes the weighted mean."
+        )
+
+
+def check_last_layer(net: Layer, loss: Any, classes: int | None) -> None:
+    """Refuse softmax or sigmoid before a loss that applies it itself."""
+    last = _last(net)
+    if getattr(loss, "from_logits", False) and name_of(last) in ("softmax", "log_softmax", "sigmoid"):
+        doubled = name_of(last) == "softmax" and classes and type(loss).__name__ == "CrossEntropy"
+        floor = (
+            f" with both, the loss on {classes} classes cannot fall below {math.log(1 + (classes - 1) / math.e):.2f} "
+            f"(= log(1+{classes - 1}/e))."
+            if doubled
+            else " with both, gradients vanish where the network is wrong."
+        )
+        raise DesignError(
+            f"{type(net).__name__} ends in {name_of(last)}, and {loss} applies "
+            f"{'softmax' if type(loss).__name__ == 'CrossEntropy' else 'sigmoid'} itself:{floor} "
+            "Delete the last layer; run.predict_proba still gives probabilities."
+        )
+
+
+def check_starts(net: Layer) -> None:
+    """Refuse a start in which the units of a hidden layer are identical: they would stay so for ever."""
+    for part, last in _with_position(net, True):
+        draw, units = getattr(part, "draw", None), getattr(part, "units", 1)
+        if getattr(draw, "identical", False) and units > 1 and not last:
+            raise DesignError(
+                f"{part}: a hidden layer that starts with {draw} has {units} identical units; each gets the same gradient, "
+                f"so they stay identical for ever, and the layer counts as one unit. Take cr.he_normal or cr.lecun_normal."
+            )
+
+
+def check_memory(net: Layer, params: Any) -> None:
+    """Refuse parameters that the memory of this machine cannot hold in training."""
+    count = sum(math.prod(p.shape) for p in jax.tree.leaves(params))
+    needed = 4 * sum(math.prod(p.shape) * p.dtype.itemsize for p in jax.tree.leaves(params))
+    free = memory_available()
+    if free is not None and needed > free:
+        raise DesignError(
+            f"The network has {count:,} parameters: with gradients and the optimizer's memory it needs about "
+            f"{needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free. Make it narrower; cr.summary(net, x) "
+            "shows where the parameters are."
+        )
+
+
+def memory_available() -> int | None:
+    """Bytes of memory that are free, where the system says so."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        return None
+    return None
+
+
+def _last(net: Layer) -> Layer:
+    return _last(net.parts[-1]) if isinstance(net, Chain) and net.parts else net
+
+
+def _with_position(net: Layer, last: bool) -> Iterator[tuple[Layer, bool]]:
+    yield net, last
+    serial = isinstance(net, Chain)
+    inside = last or isinstance(net, Residual)
+    for i, part in enumerate(net.parts):
+        yield from _with_position(part, inside and (not serial or i == len(net.parts) - 1))

@@ -1,0 +1,107 @@
+"""From a design and its materials to a job: the program, its numbers, the data on the device, the first parameters."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.errors import DataError, DesignError
+from chainrule.layers.layer import Params
+from chainrule.train.descent import Plan
+from chainrule.train.design import Design
+from chainrule.train.drivers import begin
+from chainrule.train.materials import Materials, in_parts
+from chainrule.train.probes import PROBES
+from chainrule.train.schedules import plateau
+from chainrule.train.stretches import Job
+from chainrule.train.training import Standing
+
+
+def job_of(materials: Materials) -> Job:
+    """The training that a design asks for on these rows."""
+    design, train = materials.design, materials.train
+    recipe, rows = design.recipe, len(materials.train.w)
+    plan = plan_of(design, rows)
+    held = None if materials.held is None else jax.tree.map(jnp.asarray, in_parts(materials.held))
+    data = (jax.tree.map(jnp.asarray, train), held)
+    return Job(plan, numbers_of(design, plan), data, rows, recipe.seed, recipe.optimizer.learning_rate, recipe.driver)
+
+
+def plan_of(design: Design, rows: int) -> Plan:
+    """What fixes the compiled program for a design on so many rows."""
+    recipe, net = design.recipe, design.network
+    metrics = recipe.metrics or ((design.loss.metric,) if getattr(design.loss, "metric", None) else ())
+    plan = Plan(
+        net=net,
+        loss=design.loss,
+        optimizer=recipe.optimizer.form(),
+        metrics=tuple(m if isinstance(m, tuple) else (getattr(m, "__name__", str(m)), m) for m in metrics),
+        penalty=None if recipe.penalty is None else recipe.penalty.form(),
+        clipped=recipe.clip_norm is not None,
+        averaged=recipe.average is not None,
+        stops_early=recipe.early_stopping is not None,
+        reacts=isinstance(recipe.optimizer.learning_rate, plateau),
+        freeze=recipe.freeze,
+        parts=recipe.accumulate,
+        members=recipe.ensemble,
+        probes=PROBES,
+    )
+    size = rows if recipe.batch_size == "full" else min(int(recipe.batch_size), rows)
+    if not net.mixes_rows:
+        size = min(size * recipe.accumulate, -(-rows // recipe.accumulate) * recipe.accumulate)
+        return replace(plan, rows=size, batches=math.ceil(rows / size))
+    if recipe.accumulate > 1:
+        raise DesignError(
+            "accumulate > 1 does not give the gradient of the larger batch in a network with batch norm, whose "
+            "statistics are those of each part. Take cr.LayerNorm(), or a larger batch_size."
+        )
+    if rows < 2 or size < 2:
+        raise DataError("A network with batch norm needs at least 2 rows in every batch: one row has no variance.")
+    whole, rest = divmod(rows, size)
+    if rest == 1:  # a batch of one row has no variance: it joins the one before
+        whole, rest = whole - 1, size + 1
+    if whole == 0:
+        whole, size, rest = 1, rest, 0
+    return replace(plan, rows=size, batches=whole, last=rest or None)
+
+
+def numbers_of(design: Design, plan: Plan) -> dict:
+    """The numbers that enter the program as traced scalars: changing one compiles nothing."""
+    recipe = design.recipe
+    numbers: dict[str, Any] = {"optimizer": recipe.optimizer.numbers(), "probe_every": plan.per_epoch}
+    if recipe.penalty is not None:
+        numbers["penalty"] = tuple(recipe.penalty.weights)
+    if recipe.clip_norm is not None:
+        numbers["clip_norm"] = recipe.clip_norm
+    if recipe.average is not None:
+        numbers["average"] = recipe.average
+    if recipe.early_stopping is not None:
+        stopping = recipe.early_stopping
+        numbers["early_stopping"] = {"patience": stopping.patience, "min_delta": stopping.min_delta}
+    if isinstance(recipe.optimizer.learning_rate, plateau):
+        numbers["plateau"] = recipe.optimizer.learning_rate.numbers()
+    return numbers
+
+
+def first_standing(job: Job, design: Design, params: Params | None = None) -> Standing:
+    """The standing before the first step, with drawn or given parameters."""
+    x = job.data[0].x
+    if params is None:
+        params = drawn(job, x)
+        if design.network.prepares:
+            prepare = jax.jit(design.network.prepare)
+            params = jax.vmap(prepare, (0, None))(params, x) if job.plan.members > 1 else prepare(params, x)
+    return Standing(begin(job.plan, params, job.data[0], job.numbers), design.recipe.epochs)
+
+
+def drawn(job: Job, x: Any) -> Params:
+    """Parameters from the seed: member m of an ensemble starts as the network of seed + m does."""
+    init = jax.jit(job.plan.net.init) if job.plan.members == 1 else jax.jit(jax.vmap(job.plan.net.init, (0, None)))
+    example = jax.tree.map(lambda a: a[:1], x)
+    return init(jax.vmap(_start_key)(job.keys) if job.plan.members > 1 else _start_key(job.keys), example)
+
+
+def _start_key(key: Any) -> Any:
+    return jax.random.fold_in(key, 2**31)  # no step has this number, so no noise repeats the start

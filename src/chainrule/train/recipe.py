@@ -1,0 +1,126 @@
+"""Recipe: how a network is trained, as numbers that can be printed, saved and edited."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule import spec
+from chainrule.errors import DesignError
+from chainrule.train.optimizers import Optimizer, adam
+
+
+@spec.register
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the monitored loss has not improved for ``patience`` epochs, and return to the best parameters.
+
+    The validation loss is monitored, or the training loss when nothing is held out.
+    """
+
+    patience: int = 10
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        _whole("EarlyStopping", "patience", self.patience)
+        _number("EarlyStopping", "min_delta", self.min_delta, least=0.0)
+
+
+@spec.register
+@dataclass(frozen=True)
+class Split:
+    """Which rows train, which validate and which test.
+
+    Fractions of all rows; with ``time``, the last rows in the order of that column are held out. With ``ahead``, the
+    target is the one that many rows later.
+    """
+
+    validation: float | None = 0.2
+    test: float | None = None
+    time: str | None = None
+    ahead: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("validation", "test"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 < value < 1):
+                raise DesignError(
+                    f"{name}={value!r}: a fraction of the rows between 0 and 1 is expected, such as 0.2, "
+                    "or None to hold nothing out."
+                )
+        if (self.validation or 0) + (self.test or 0) >= 1:
+            raise DesignError(f"validation={self.validation} and test={self.test} together leave no row to train on.")
+        if isinstance(self.ahead, bool) or not isinstance(self.ahead, int) or self.ahead < 0:
+            raise DesignError(f"ahead={self.ahead!r}: a number of rows is expected: 1 is the next one.")
+        if self.ahead and self.time is None:
+            raise DesignError("ahead needs the column that orders the rows: say time=COLUMN (--time COLUMN).")
+
+
+@spec.register
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training that is not the network and not the data."""
+
+    optimizer: Optimizer = field(default_factory=adam)
+    epochs: int = 100
+    batch_size: int | str = 32
+    split: Split = field(default_factory=Split)
+    metrics: tuple[Callable, ...] = ()
+    class_weight: Any = None
+    penalty: Any = None
+    clip_norm: float | None = None
+    accumulate: int = 1
+    average: float | None = None
+    early_stopping: EarlyStopping | None = None
+    ensemble: int = 1
+    freeze: tuple[str, ...] = ()
+    time_budget: float | None = None
+    seed: int = 0
+    driver: str = "compiled"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "accumulate", "ensemble"):
+            _whole("fit", name, getattr(self, name))
+        if self.batch_size != "full":
+            _whole("fit", "batch_size", self.batch_size, 'a whole number of at least 1, or "full"')
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise DesignError(f"fit: seed={self.seed!r}: a whole number from 0 to 2**32 - 1 is expected.")
+        for name in ("clip_norm", "time_budget"):
+            if getattr(self, name) is not None:
+                _number("fit", name, getattr(self, name), above=0.0)
+        if self.average is not None and not (_is_number(self.average) and 0 < self.average < 1):
+            raise DesignError(f"fit: average={self.average!r}: the memory of the average, such as 0.999, is expected.")
+        if not isinstance(self.optimizer, Optimizer):
+            raise DesignError(
+                f"fit: optimizer={self.optimizer!r}: an optimizer such as cr.adam(1e-3) or its name is expected."
+            )
+        if self.optimizer.full_batch and self.batch_size != "full":
+            raise DesignError(
+                f"fit: {type(self.optimizer).__name__} searches along a line on the whole data, and batch_size="
+                f'{self.batch_size} came. Say batch_size="full", or take cr.adam.'
+            )
+        if self.early_stopping is not None and not isinstance(self.early_stopping, EarlyStopping):
+            raise DesignError(
+                f"fit: early_stopping={self.early_stopping!r}: cr.EarlyStopping(patience=10) or a number of epochs "
+                "is expected."
+            )
+        if self.driver not in ("compiled", "stepwise"):
+            raise DesignError(f'fit: driver={self.driver!r}: "compiled" or "stepwise" is expected.')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(where: str, name: str, value: Any, expected: str = "a whole number of at least 1") -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise DesignError(f"{where}: {name}={value!r}: {expected} is expected.")
+
+
+def _number(where: str, name: str, value: Any, least: float | None = None, above: float | None = None) -> None:
+    low = least if above is None else above
+    fine = _is_number(value) and (value > above if above is not None else value >= (least or 0.0))
+    if not fine:
+        raise DesignError(
+            f"{where}: {name}={value!r}: a finite number {'above' if above is not None else 'of at least'} {low} is expected."
+        )

@@ -1,0 +1,126 @@
+"""Run: a design, its trained parameters, their history and their scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.data import arrays
+from chainrule.data.encoders import Encoder
+from chainrule.data.table import Table
+from chainrule.data.targets import ClassTarget
+from chainrule.errors import DataError
+from chainrule.layers.layer import Layer, Params
+from chainrule.maths import metrics
+from chainrule.maths.losses import Loss
+from chainrule.train.design import Design
+from chainrule.train.history import History
+from chainrule.train.materials import DataRecord, with_target
+from chainrule.train.scores import Scores
+
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What ``fit`` returns: predict, evaluate, look at the history, save."""
+
+    design: Design
+    params: Params
+    history: History
+    record: DataRecord
+    scores: Scores | None = None
+    data: Any = field(default=None, repr=False)
+    """References to the arrays or the table that it was trained on, while it is in memory."""
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {self.history[name][-1]:.4g}" for name in self.history if self.history.epochs)
+        return f"Run({self.design.network!r}, {self.history.epochs} epochs, {last})"
+
+    @property
+    def classes_(self) -> list:
+        """The labels of the classes, in the order of ``predict_proba``'s columns."""
+        target = self.design.encoder.target
+        if not isinstance(target, ClassTarget):
+            raise DataError("This run predicts numbers: it has no classes. Use run.predict(X).")
+        return list(target.classes)
+
+    def outputs(self, data: Any) -> np.ndarray:
+        """The raw last layer: (rows, outputs), with the members of an ensemble as a first axis."""
+        x = self.design.encoder.encode(data)
+        rows, many = arrays.rows_of(x), self.design.recipe.ensemble > 1
+        apply = _ensemble if many else _single
+        parts = []
+        for begin in range(0, rows, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, rows - begin)
+            size = 1 << (count - 1).bit_length()  # few sizes, so few compiled programs
+            at = begin + np.minimum(np.arange(size), count - 1)
+            z = np.asarray(apply(self.design.network, self.params, jax.tree.map(lambda a, at=at: a[at], x)))
+            parts.append(z[:, :count] if many else z[:count])
+        z = np.concatenate(parts, axis=1 if many else 0)
+        if not np.all(np.isfinite(z)):
+            row = int(np.argwhere(~np.isfinite(z).all(axis=-1))[0][-1])
+            raise DataError(
+                f"The network's output for row {row} is not finite. The inputs there are far from those it was trained on."
+            )
+        return z
+
+    def predict(self, data: Any) -> np.ndarray:
+        """Labels of y's own type, or values in y's units and shape."""
+        target, loss = self.design.encoder.target, self.design.loss
+        if isinstance(target, ClassTarget):
+            return target.decode(self.predict_proba(data).argmax(axis=1))
+        z = self.outputs(data)
+        if getattr(loss, "task", "") == "multilabel":
+            return target.decode((_over_members(loss.probabilities, z) > 0.5).astype(np.int32))
+        predict = loss.predict if isinstance(loss, Loss) else lambda z: z
+        return target.decode(_over_members(predict, z))
+
+    def predict_proba(self, data: Any) -> np.ndarray:
+        """Probabilities (rows, classes), columns in the order of ``classes_``; of an ensemble, the members' mean."""
+        loss = self.design.loss
+        if getattr(loss, "task", "regression") == "regression":
+            raise DataError(
+                f"The loss {loss} predicts numbers, not classes, so there are no probabilities. Use run.predict(X)."
+            )
+        return _over_members(loss.probabilities, self.outputs(data))
+
+    def evaluate(self, data: Any, y: Any = None) -> Scores:
+        """Metrics with 95 % intervals: on a table with the target column, or on (X, y)."""
+        target, loss = self.design.encoder.target, self.design.loss
+        if isinstance(self.design.encoder, Encoder) and y is None:
+            data = with_target(self.design, Table.of(data))
+            y = data[target.name]
+        if y is None:
+            raise DataError("evaluate: y is missing. Pass the targets: run.evaluate(X, y).")
+        if len(y) != arrays.rows_of(data):
+            raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(y)}.")
+        if isinstance(target, ClassTarget):
+            return Scores(metrics.classification(target.encode(y), self.predict_proba(data), self.classes_))
+        if getattr(loss, "task", "") == "multilabel":
+            return Scores(metrics.multilabel(target.encode(y), self.predict_proba(data)))
+        return Scores(metrics.regression(np.asarray(y, float), self.predict(data)))
+
+    def save(self, path: str | Path) -> None:
+        """Write one file: design, encoders, parameters and history. Data only, checksummed, never half written."""
+        from chainrule.train.saved import save
+
+        save(self, path)
+
+
+def _over_members(f: Callable, z: np.ndarray) -> np.ndarray:
+    return np.asarray(f(z)) if z.ndim < 3 else np.mean([np.asarray(f(member)) for member in z], axis=0)
+
+
+@partial(jax.jit, static_argnames="net")
+def _single(net: Layer, params: Params, x: Any) -> Any:
+    return net(params, x)
+
+
+@partial(jax.jit, static_argnames="net")
+def _ensemble(net: Layer, params: Params, x: Any) -> Any:
+    return jax.vmap(net, (0, None))(params, x)

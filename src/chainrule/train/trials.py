@@ -1,0 +1,149 @@
+"""Two short trials before a training: which learning rate, and can the network fit one batch at all?"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.errors import DesignError
+from chainrule.train.checks import check_network
+from chainrule.train.fit import bare_design, design_targets
+from chainrule.train.materials import Materials, from_arrays
+from chainrule.train.optimizers import Optimizer, adam
+from chainrule.train.own_loop import step
+from chainrule.train.planning import first_standing, job_of
+from chainrule.train.recipe import Recipe, Split
+
+
+@dataclass(frozen=True, eq=False)
+class RateSearch:
+    """Learning rates tried, the smoothed loss at each, and the one that is suggested."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+
+    def __str__(self) -> str:
+        best = int(np.argmin(self.losses))
+        return (
+            f"Suggested learning rate: {self.suggestion:.2g}. The loss fell from {self.losses[0]:.4g} to {self.losses[best]:.4g} "
+            f"at {self.rates[best]:.2g}; the suggestion is where it fell fastest, at a tenth of that at most."
+        )
+
+
+def find_learning_rate(
+    net: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: Any = None,
+    optimizer: Optimizer | None = None,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 200,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> RateSearch:
+    """Raise the learning rate from step to step until the loss explodes, and suggest one from where it fell fastest.
+
+    ``optimizer`` is the one to search for, by default Adam; its own rate is not read. Source: Smith 2017, section 3.3.
+
+    >>> import chainrule as cr
+    >>> X = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> found = find_learning_rate(cr.Chain(cr.Dense(8), cr.tanh, cr.Dense(1)), X, X[:, 0] ** 2)
+    >>> 1e-6 < found.suggestion < 1.0
+    True
+    """
+    if not 0 < lowest < highest or steps < 10:
+        raise DesignError(
+            f"find_learning_rate: lowest={lowest}, highest={highest}, steps={steps}: 0 < lowest < highest and at least 10 "
+            "steps are expected."
+        )
+    rates = np.geomspace(lowest, highest, steps)
+    searching = replace(optimizer or adam(), learning_rate=lambda t: float(rates[min(t, steps - 1)]))
+    design, params, materials = _prepared(net, X, y, loss, searching, batch_size, seed)
+    order = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    batches = (order.integers(0, len(materials.train.w), min(batch_size, len(materials.train.w))) for _ in range(steps))
+    smooth: list[float] = []
+    mean = 0.0
+    for t, value in enumerate(_losses(design, params, materials, searching, batches, seed)):
+        mean = 0.9 * mean + 0.1 * value
+        smooth.append(mean / (1 - 0.9 ** (t + 1)))  # without the bias towards the start at 0
+        if not np.isfinite(value) or smooth[-1] > 4 * max(min(smooth), 1e-12):
+            smooth.pop()
+            break
+    losses = np.array(smooth)
+    if len(losses) < 5:
+        raise DesignError(
+            f"find_learning_rate: the loss exploded within {len(losses)} steps. Say a lower lowest={lowest}."
+        )
+    best = max(int(np.argmin(losses)), 1)
+    fall = np.gradient(losses[: best + 1], np.log(rates[: best + 1]))
+    suggestion = min(float(rates[int(np.argmin(fall))]), float(rates[best]) / 10)
+    return RateSearch(rates[: len(losses)], losses, suggestion)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchTrial:
+    """How the loss on one batch fell, and whether the network could learn it by heart."""
+
+    losses: np.ndarray
+    fits: bool
+
+    def __str__(self) -> str:
+        fell = (
+            f"The loss on one batch went from {self.losses[0]:.4g} to {self.losses[-1]:.4g} in {len(self.losses)} steps"
+        )
+        if self.fits:
+            return f"{fell}: the network can learn a batch by heart, so network, loss and gradient work together."
+        return (
+            f"{fell}: the network cannot learn even one batch by heart. Look for a learning rate that is too small, a network "
+            "that is too narrow, rows with equal inputs and different targets, or a loss that does not match the output."
+        )
+
+
+def overfit_batch(
+    net: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: Any = None,
+    optimizer: Optimizer | None = None,
+    rows: int = 16,
+    steps: int = 500,
+    seed: int = 0,
+) -> BatchTrial:
+    """Train on the first ``rows`` rows only: a network that cannot learn them by heart has a fault.
+
+    It ``fits`` when the loss falls below a hundredth of its start.
+
+    >>> import chainrule as cr
+    >>> X = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> overfit_batch(cr.Chain(cr.Dense(32), cr.tanh, cr.Dense(1)), X, X[:, 0], optimizer=cr.adam(0.01)).fits
+    True
+    """
+    kind = optimizer or adam(1e-2)
+    design, params, materials = _prepared(net, X, y, loss, kind, rows, seed)
+    batch = np.arange(min(rows, len(materials.train.w)))
+    losses = np.array(list(_losses(design, params, materials, kind, [batch] * steps, seed)))
+    return BatchTrial(losses, bool(losses[-5:].mean() < 0.01 * losses[0]))
+
+
+def _prepared(net: Any, X: Any, y: Any, loss: Any, optimizer: Optimizer, rows: int, seed: int) -> tuple:
+    recipe = Recipe(optimizer=adam(), batch_size=rows, split=Split(validation=None), seed=seed)
+    materials = from_arrays(bare_design(net, X, y, loss, recipe), X, y)
+    job, design = job_of(materials), materials.design
+    x, targets = jax.tree.map(lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype), job.data[0][:2])
+    check_network(design.network, design.loss, x, targets, design_targets(design))
+    return design, first_standing(job, design).state.members.params, materials
+
+
+def _losses(design: Any, params: Any, materials: Materials, optimizer: Optimizer, batches: Any, seed: int) -> Any:
+    init, update = step(design.network, design.loss, optimizer)
+    state, key = init(params), jax.random.key(seed)
+    for t, rows in enumerate(batches):
+        x, y = jax.tree.map(lambda a, rows=rows: jnp.asarray(a[rows]), materials.train[:2])
+        state, value = update(state, x, y, jax.random.fold_in(key, t))
+        yield float(value)

@@ -1,0 +1,386 @@
+"""The command line does its job, says it in plain words or one JSON object, and ends with the right code."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from chainrule.cli import app as application
+from chainrule.cli import reference
+from chainrule.cli.app import app, run
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
+COMMANDS = ["demo", "fit", "design", "predict", "evaluate", "resume", "data"]
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def tumors(tmp_path_factory):
+    """A run on a small table with words and blanks, made by the command itself, and what it printed."""
+    place = tmp_path_factory.mktemp("tumors")
+    (place / "small.csv").write_text(table(80))
+    said = called("fit", "small.csv", "--target", "kind", "--epochs", "3", "--out", "run", cwd=place)
+    assert said.returncode == 0, said.stderr
+    return place, said
+
+
+def table(rows: int, target: bool = True) -> str:
+    rng = np.random.default_rng(0)
+    size, shade = rng.normal(size=rows), rng.choice(["light", "dark"], rows)
+    lines = ["shade,size,weight" + (",kind" if target else "")]
+    for i in range(rows):
+        kind = "big" if size[i] + 0.3 * rng.normal() > 0 else "small"
+        cells = [shade[i], f"{size[i]:.4f}", "?" if i % 9 == 5 else f"{rng.normal():.4f}"]
+        lines.append(",".join([*cells, kind] if target else cells))
+    return "\n".join(lines) + "\n"
+
+
+def called(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ
+        | {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "xla"), "COLUMNS": "80"}
+        | environment,
+    )
+
+
+def in_process(capsys, *arguments):
+    code = run(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# Help and reference
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_names_the_command(command):
+    said = CliRunner().invoke(app, [command, "--help"])
+    assert said.exit_code == 0
+    assert "Example" in said.output and f"\n    chainrule {command}" in said.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_reference_list_the_same_options(command):
+    group: Any = typer.main.get_command(app)
+    text = reference.section(command, group.commands[command])
+    shown = CliRunner().invoke(app, [command, "--help"]).output
+    assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", shown)) - {"--help"} == set(
+        re.findall(r"--[a-z]+(?:-[a-z]+)*", text)
+    )
+
+
+def test_the_reference_is_what_the_commands_say():
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference.reference()
+
+
+def test_help_needs_neither_jax_nor_sklearn():
+    code = (
+        "import sys; from chainrule.cli.app import run; run(['fit', '--help']); "
+        "print(sorted({'jax', 'numpy', 'sklearn', 'rich'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "[]"
+
+
+def test_no_arguments_print_the_help_and_version_the_version(capsys):
+    assert in_process(capsys)[0] == 0
+    code, out, _ = in_process(capsys, "--version")
+    assert code == 0 and out.startswith("chainrule 0.")
+
+
+# Exit codes and messages
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["fit"], "Missing argument"),
+        (["nonsense"], "nonsense"),
+        (["fit", "iris", "--epochs", "0"], "--epochs"),
+        (["fit", "iris", "--nonsense"], "--nonsense"),
+        (["fit", "iris", "--task", "poetry"], "poetry"),
+        (["fit", "iris", "--time-budget", "-1"], "not a number above 0"),
+        (["fit", "iris", "--target", "specis"], "Did you mean 'species'?"),
+        (["fit", "iris", "--drop", "petal"], "no column 'petal'"),
+        (["fit", "iris", "--ahead", "1"], "--time COLUMN"),
+        (["design", "small.csv"], "which column is to be predicted"),
+    ],
+)
+def test_wrong_use_is_2(capsys, arguments, said):
+    Path("small.csv").write_text(table(5))
+    code, out, err = in_process(capsys, *arguments)
+    assert code == 2 and not out
+    assert err.startswith("error: ") and said in " ".join(err.split()) and "--help`" in err
+    code, out, err = in_process(capsys, *arguments, "--json")
+    assert code == 2 and not err
+    assert json.loads(out)["kind"] == "WrongUse"
+
+
+@pytest.mark.parametrize(
+    "arguments, kind",
+    [
+        (["fit", "absent.csv", "--target", "y"], "LoadError"),
+        (["predict", "absent", "iris"], "LoadError"),
+        (["predict", "last", "iris"], "LoadError"),
+        (["resume", "last"], "LoadError"),
+        (["resume", "absent"], "LoadError"),
+        (["data", "absent"], "LoadError"),
+        (["fit", "one.csv", "--target", "y"], None),
+    ],
+)
+def test_a_failed_job_is_1(capsys, arguments, kind):
+    Path("one.csv").write_text("x,y\n" + "1,2\n" * 30)
+    code, out, err = in_process(capsys, *arguments)
+    assert code == 1 and err.count("error: ") == 1 and "Traceback" not in err
+    code, out, err = in_process(capsys, *arguments, "--json")
+    said = json.loads(out)
+    assert code == 1 and said["error"] and kind in (None, said["kind"])
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_an_absent_file_named_like_an_embedded_set_is_the_embedded_set_and_a_file_wins(capsys):
+    assert json.loads(in_process(capsys, "data", "iris", "--json")[1])["rows"] == 150
+    Path("iris").write_text("a,b\n1,2\n3,4\n")
+    assert json.loads(in_process(capsys, "data", "iris", "--json")[1])["rows"] == 2
+
+
+def test_a_warning_is_one_note(capsys):
+    Path("small.csv").write_text(
+        "\n".join(f"{line},{7 if i else 'always'}" for i, line in enumerate(table(60).split()))
+    )
+    code, _, err = in_process(capsys, "design", "small.csv", "--target", "kind")
+    assert code == 0, err
+    assert err.count("note: ") == 1 and "always" in err and ".py" not in err
+    code, out, err = in_process(capsys, "design", "small.csv", "--target", "kind", "--json")
+    assert code == 0 and "note: " in err
+    json.loads(out)
+
+
+def test_an_error_of_ours_in_a_design_file(capsys):
+    Path("design.json").write_text('{"Design": {}}')
+    code, _, err = in_process(capsys, "fit", "iris", "--design", "design.json")
+    assert code == 1 and "error: " in err
+    code, _, err = in_process(capsys, "fit", "iris", "--design", "design.json", "--task", "regression")
+    assert code == 2 and "leave out --task" in err
+
+
+# data and design
+
+
+def test_data_lists_and_shows(capsys):
+    code, out, _ = in_process(capsys, "data")
+    assert code == 0 and all(name in out for name in ("breast_cancer", "digits", "diabetes", "wine", "iris"))
+    code, out, _ = in_process(capsys, "data", "breast_cancer")
+    assert "diagnosis" in out and "category" in out and max(map(len, out.splitlines())) <= 100
+
+
+def test_design_says_reasons_and_sizes_and_can_be_fitted(tumors):
+    place, _ = tumors
+    said = called("design", "small.csv", "--target", "kind", "--epochs", "2", "-o", "design.json", cwd=place)
+    assert said.returncode == 0, said.stderr
+    for words in ("Why", "parameters", "FLOPs", "signal", "chainrule fit small.csv --design design.json"):
+        assert words in said.stdout
+    said = called("fit", "small.csv", "--design", "design.json", "--json", "--out", "edited", cwd=place)
+    assert said.returncode == 0, said.stderr + said.stdout
+    assert json.loads(said.stdout)["epochs"] == 2
+
+
+# fit, evaluate, predict
+
+
+def test_fit_says_scores_beside_baselines_and_leaves_a_run(tumors):
+    place, said = tumors
+    for words in ("Design", "Why", "95 % interval", "majority", "logistic", "recall[big]", "16 rows"):
+        assert words in said.stdout, words
+    assert not said.stderr or "note: " in said.stderr  # no bar where nobody watches
+    assert {p.name for p in (place / "run").iterdir()} == {
+        "design.json",
+        "history.csv",
+        "model.safetensors",
+        "scores.json",
+    }
+    scores = json.loads((place / "run" / "scores.json").read_text())
+    assert scores["baselines"].keys() == {"majority", "logistic"}
+
+
+def test_the_command_at_the_end_works_when_pasted(tumors):
+    place, said = tumors
+    command = next(line for line in said.stdout.splitlines() if line.startswith("  chainrule predict"))
+    assert called(*command.split()[1:], cwd=place).returncode == 0
+    rows = list(csv.DictReader(io.StringIO((place / "predictions.csv").read_text())))
+    assert len(rows) == 80 and list(rows[0]) == ["prediction", "probability big", "probability small"]
+    for row in rows:
+        big, small = float(row["probability big"]), float(row["probability small"])
+        assert row["prediction"] == ("big" if big >= small else "small") and abs(big + small - 1) < 1e-5
+
+
+def test_predict_takes_columns_in_any_order_without_the_target(tumors, workplace):
+    place, _ = tumors
+    lines = [line.split(",") for line in table(80).splitlines()]
+    Path("other.csv").write_text("\n".join(",".join([w, "9", s, d]) for d, s, w, _ in lines).replace("9", "more", 1))
+    same = called("predict", str(place / "run"), str(place / "small.csv"), cwd=workplace)
+    other = called("predict", str(place / "run"), "other.csv", cwd=workplace)
+    assert same.returncode == other.returncode == 0, other.stderr
+    assert same.stdout == other.stdout and same.stdout.startswith("prediction,")
+
+
+def test_evaluate_gives_intervals(tumors):
+    place, _ = tumors
+    said = called("evaluate", "run", "small.csv", "--json", cwd=place)
+    assert said.returncode == 0 and not said.stderr
+    accuracy, low, high = json.loads(said.stdout)["scores"]["estimates"]["accuracy"]
+    assert 0 <= low <= accuracy <= high <= 1
+
+
+def test_json_is_one_object_and_nothing_else(workplace):
+    said = called("fit", "iris", "--epochs", "2", "--json")
+    assert said.returncode == 0, said.stderr
+    answer = json.loads(said.stdout)
+    assert said.stdout.count("\n") == 1 and answer["run"] == str(Path("runs") / "iris-001")
+    assert answer["scores"]["baselines"]["logistic"]["accuracy"] > 0.5
+    said = called("fit", "iris", "--epochs", "2", "--quiet")
+    assert said.stdout == f"{Path('runs') / 'iris-002'}\n"
+    said = called("predict", "last", "iris", "--json")
+    assert len(json.loads(said.stdout)["columns"]["prediction"]) == 150
+
+
+def test_a_run_is_never_overwritten(tumors):
+    place, _ = tumors
+    said = called("fit", "small.csv", "--target", "kind", "--out", "run", cwd=place)
+    assert said.returncode == 1 and "never overwrites" in " ".join(said.stderr.split())
+
+
+def test_no_header_is_remembered_for_prediction(workplace):
+    Path("bare.csv").write_text("\n".join(table(80).splitlines()[1:]))
+    said = called("fit", "bare.csv", "--no-header", "--target", "c4", "--epochs", "2", "--out", "run")
+    assert said.returncode == 0, said.stderr
+    said = called("predict", "run", "bare.csv")
+    assert said.returncode == 0 and len(said.stdout.splitlines()) == 81
+
+
+def test_regression_beside_the_mean_and_ridge(workplace):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(90, 2))
+    lines = [f"{a:.4f},{b:.4f},{3 * a - b + 0.1 * rng.normal():.4f}" for a, b in x]
+    Path("plane.csv").write_text("\n".join(["a,b,height", *lines]))
+    said = called("fit", "plane.csv", "--target", "height", "--epochs", "3", "--ascii")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.isascii() and "ridge" in said.stdout and "rmse" in said.stdout
+    said = called("predict", "last", "plane.csv")
+    assert said.stdout.splitlines()[0] == "prediction" and len(said.stdout.splitlines()) == 91
+
+
+def test_symbols_have_words_where_the_encoding_lacks_them(workplace):
+    Path("größe.csv").write_text(table(60), encoding="utf-8")
+    said = called("design", "größe.csv", "--target", "kind", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.isascii() and "gro" in said.stdout
+
+
+def test_the_demo_without_a_network_says_how_to_pass_a_file(capsys, monkeypatch):
+    import sklearn.datasets
+
+    def unreachable(**settings):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", unreachable)
+    code, _, err = in_process(capsys, "demo", "houses")
+    assert code == 1 and "chainrule fit houses.csv --target median_house_value" in " ".join(err.split())
+
+
+def test_the_demo_speaks_of_malignant_tumors(workplace):
+    said = called("demo")
+    assert said.returncode == 0, said.stderr
+    text = " ".join(said.stdout.split())
+    assert "sensitivity (recall) for malignant" in text and "Logistic regression finds" in text
+    command = said.stdout.splitlines()[-1].split()
+    assert command == "chainrule predict last breast_cancer -o predictions.csv".split()
+    assert called(*command[1:]).returncode == 0
+    assert len(Path("predictions.csv").read_text().splitlines()) == 570
+
+
+# Interruptions
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_training_goes_on_to_the_same_bytes(workplace, number, code):
+    options = ["digits", "--epochs", "60", "--seed", "3"]
+    whole = called("fit", *options, "--out", "whole", "--quiet")
+    assert whole.returncode == 0, whole.stderr
+    began = subprocess.Popen([*COMMAND, "fit", *options, "--out", "cut", "--quiet"], stderr=subprocess.PIPE, text=True)
+    while not Path("cut/design.json").exists():
+        assert began.poll() is None and time.sleep(0.01) is None
+    time.sleep(1.5)  # the moment differs from machine to machine; the outcome must not
+    began.send_signal(number)
+    _, err = began.communicate(timeout=60)
+    if began.returncode == 0:
+        pytest.skip("training was over before the signal came")
+    assert began.returncode == code and "Traceback" not in err
+    assert "chainrule resume cut" in " ".join(err.split())
+    said = called("resume", "cut", "--quiet")
+    assert said.returncode == 0 and said.stdout == "cut\n", said.stderr
+    for name in ("model.safetensors", "history.csv", "scores.json"):
+        assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes(), name
+
+
+# The compilation cache
+
+
+def test_the_cache_is_private_and_absent_where_it_cannot_be(tmp_path, monkeypatch):
+    from chainrule.train import cache
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform != "win32":
+        assert cache.directory() == tmp_path / "chainrule" / "xla"
+    found = cache.private(tmp_path / "chainrule" / "xla")
+    assert found is not None
+    if os.name == "posix":
+        assert found.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("")
+    assert cache.private(tmp_path / "file") is None
+    assert cache.private(tmp_path / "file" / "below") is None
+    (tmp_path / "link").symlink_to(found)
+    assert cache.private(tmp_path / "link") is None
+    assert cache.private(None) is None
+
+
+def test_a_damaged_cache_breaks_nothing(workplace):
+    place = workplace / "cache"
+    options = ["fit", "iris", "--epochs", "2", "--json"]
+    first = called(*options, JAX_COMPILATION_CACHE_DIR=str(place))
+    files = [p for p in place.iterdir() if p.name.endswith("-cache")]
+    assert first.returncode == 0 and files
+    for file in files:
+        file.write_bytes(b"damaged")
+    again = called(*options, JAX_COMPILATION_CACHE_DIR=str(place))
+    assert again.returncode == 0 and again.stderr == first.stderr
+    assert json.loads(again.stdout)["scores"] == json.loads(first.stdout)["scores"]
+
+
+def test_exit_codes_are_the_documented_ones():
+    assert (application.DONE, application.FAILED, application.WRONG_USE) == (0, 1, 2)
