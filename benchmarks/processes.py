@@ -22,7 +22,7 @@ SCRIPTS = {"PyTorch, fused Adam": "with_torch.py", "scikit-learn": "with_sklearn
 
 def run(command: list, cache: Path | None = None) -> tuple[float, str]:
     """The seconds of a process and what it printed. ``cache`` is where compiled programs are kept."""
-    environment = os.environ | ({} if cache is None else {"XDG_CACHE_HOME": str(cache)})
+    environment = os.environ | ({} if cache is None else {"JAX_COMPILATION_CACHE_DIR": str(cache)})
     began = time.perf_counter()
     try:
         ended = subprocess.run(command, capture_output=True, text=True, env=environment)

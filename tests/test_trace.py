@@ -68,9 +68,10 @@ def test_costs_are_counted(f, shape, flops):
 def test_what_cannot_be_counted_is_said():
     x = jnp.eye(3)
     assert cost(jnp.linalg.cholesky, x).uncounted == {"cholesky"}
-    assert "while: all rounds after the first" in cost(
-        lambda x: jax.lax.while_loop(lambda c: c.sum() < 9, lambda c: c + 1, x), x
-    ).uncounted
+    assert (
+        "while: all rounds after the first"
+        in cost(lambda x: jax.lax.while_loop(lambda c: c.sum() < 9, lambda c: c + 1, x), x).uncounted
+    )
     assert Cost(1, 2) + Cost(3, 4) == Cost(4, 6) and Cost(1, 2) * 3 == Cost(3, 6)
 
 

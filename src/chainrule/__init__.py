@@ -12,11 +12,91 @@ if TYPE_CHECKING:
     from chainrule.errors import DesignError as DesignError
     from chainrule.errors import LoadError as LoadError
     from chainrule.errors import ShapeError as ShapeError
+    from chainrule.layers.batch_norm import BatchNorm as BatchNorm
+    from chainrule.layers.chain import Chain as Chain
+    from chainrule.layers.dense import Dense as Dense
+    from chainrule.layers.dropout import Dropout as Dropout
+    from chainrule.layers.embedding import Embedding as Embedding
+    from chainrule.layers.join import Add as Add
+    from chainrule.layers.join import Concatenate as Concatenate
+    from chainrule.layers.join import Select as Select
+    from chainrule.layers.layer import Layer as Layer
+    from chainrule.layers.layer_norm import LayerNorm as LayerNorm
+    from chainrule.layers.parallel import Parallel as Parallel
+    from chainrule.layers.residual import Residual as Residual
+    from chainrule.layers.scale import Scale as Scale
+    from chainrule.layers.shape import Flatten as Flatten
+    from chainrule.layers.shape import Reshape as Reshape
+    from chainrule.layers.standardize import Standardize as Standardize
+    from chainrule.layers.summary import summary as summary
+    from chainrule.maths.activations import Elu as Elu
+    from chainrule.maths.activations import LeakyRelu as LeakyRelu
+    from chainrule.maths.activations import elu as elu
+    from chainrule.maths.activations import gelu as gelu
+    from chainrule.maths.activations import identity as identity
+    from chainrule.maths.activations import leaky_relu as leaky_relu
+    from chainrule.maths.activations import log_softmax as log_softmax
+    from chainrule.maths.activations import relu as relu
+    from chainrule.maths.activations import sigmoid as sigmoid
+    from chainrule.maths.activations import silu as silu
+    from chainrule.maths.activations import softmax as softmax
+    from chainrule.maths.activations import softplus as softplus
+    from chainrule.maths.activations import tanh as tanh
+    from chainrule.maths.information import entropy as entropy
+    from chainrule.maths.information import kl_divergence as kl_divergence
+    from chainrule.maths.information import mutual_information as mutual_information
+    from chainrule.maths.initializers import Constant as Constant
+    from chainrule.maths.initializers import Orthogonal as Orthogonal
+    from chainrule.maths.initializers import RandomNormal as RandomNormal
+    from chainrule.maths.initializers import constant as constant
+    from chainrule.maths.initializers import glorot_normal as glorot_normal
+    from chainrule.maths.initializers import glorot_uniform as glorot_uniform
+    from chainrule.maths.initializers import he_normal as he_normal
+    from chainrule.maths.initializers import he_uniform as he_uniform
+    from chainrule.maths.initializers import lecun_normal as lecun_normal
+    from chainrule.maths.initializers import lecun_uniform as lecun_uniform
+    from chainrule.maths.initializers import normal as normal
+    from chainrule.maths.initializers import orthogonal as orthogonal
+    from chainrule.maths.initializers import zeros as zeros
+    from chainrule.maths.losses import CrossEntropy as CrossEntropy
+    from chainrule.maths.losses import Huber as Huber
+    from chainrule.maths.losses import Quantile as Quantile
+    from chainrule.maths.losses import binary_cross_entropy as binary_cross_entropy
+    from chainrule.maths.losses import cross_entropy as cross_entropy
+    from chainrule.maths.losses import gaussian_nll as gaussian_nll
+    from chainrule.maths.losses import huber as huber
+    from chainrule.maths.losses import mean_absolute_error as mean_absolute_error
+    from chainrule.maths.losses import mean_squared_error as mean_squared_error
+    from chainrule.maths.losses import poisson_nll as poisson_nll
+    from chainrule.maths.losses import quantile as quantile
+    from chainrule.maths.penalties import elastic_net as elastic_net
+    from chainrule.maths.penalties import l1 as l1
+    from chainrule.maths.penalties import l2 as l2
+    from chainrule.proposal.propose import design as design
+    from chainrule.train.design import Design as Design
+    from chainrule.train.fit import fit as fit
+    from chainrule.train.fit import resume as resume
+    from chainrule.train.optimizers import adagrad as adagrad
+    from chainrule.train.optimizers import adam as adam
+    from chainrule.train.optimizers import adamw as adamw
+    from chainrule.train.optimizers import lbfgs as lbfgs
+    from chainrule.train.optimizers import rmsprop as rmsprop
+    from chainrule.train.optimizers import sgd as sgd
+    from chainrule.train.recipe import EarlyStopping as EarlyStopping
+    from chainrule.train.recipe import Recipe as Recipe
+    from chainrule.train.run import Run as Run
+    from chainrule.train.saved import load as load
+    from chainrule.train.schedules import cosine as cosine
+    from chainrule.train.schedules import exponential as exponential
+    from chainrule.train.schedules import one_cycle as one_cycle
+    from chainrule.train.schedules import plateau as plateau
+    from chainrule.train.schedules import warmup as warmup
+    from chainrule.train.scores import Scores as Scores
+    from chainrule.train.trials import find_learning_rate as find_learning_rate
+    from chainrule.train.trials import overfit_batch as overfit_batch
 
 _HOME = {
-    "chainrule.errors": (
-        "CannotExplain ChainruleError ChainruleWarning DataError DesignError LoadError ShapeError"
-    ),
+    "chainrule.errors": ("CannotExplain ChainruleError ChainruleWarning DataError DesignError LoadError ShapeError"),
     "chainrule.maths.activations": (
         "elu gelu identity leaky_relu log_softmax relu sigmoid silu softmax softplus tanh Elu LeakyRelu"
     ),

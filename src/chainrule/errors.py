@@ -35,7 +35,7 @@ class CannotExplain(ChainruleError):
 
 
 class LoadError(ChainruleError):
-    """A file that is absent, damaged, foreign or newer than this version."""
+    """A file that is absent, damaged, foreign or newer than this version, or that cannot be written."""
 
 
 class ChainruleWarning(UserWarning):

@@ -55,7 +55,7 @@ def check_layer(
     _promise(
         layer,
         traces.count(True) == 1,
-        "a second step must not compile again: run must return parameters of the same tree, shapes and dtypes as it got",
+        "a second step must not compile again: run must return p with the same tree, shapes and dtypes",
     )
     _check_gradient(layer, p, x, key)
 
@@ -128,9 +128,7 @@ def _check_roles(layer: Layer, p: Any) -> None:
 
 def _check_exact(layer: Layer, run: Callable, p: Any, x: Any) -> None:
     y = layer(p, x)
-    _promise(
-        layer, _same(y, layer(p, x)), "the exact pass must give the same for the same x, and draws noise"
-    )
+    _promise(layer, _same(y, layer(p, x)), "the exact pass must give the same for the same x, and draws noise")
     z, q = run(p, x, None)
     _promise(layer, _close(y, z), "run with key=None, compiled by jax.jit, must give what the layer gives without")
     _promise(
@@ -175,9 +173,7 @@ def _check_containers(layer: Layer, p: Any, x: Any, key: jax.Array) -> None:
     for leaf, _, new in calls:
         outside = [a for a in jax.tree.leaves(new) if not isinstance(a, Tracer)]
         kept = all(any(np.array_equal(a, b) for b in jax.tree.leaves(q)) for a in outside)
-        _promise(
-            layer, kept, f"run must return the parameters that its layers return, and those of {leaf} are lost"
-        )
+        _promise(layer, kept, f"run must return the parameters that its layers return, and those of {leaf} are lost")
 
 
 def _leaves_that_run(layer: Layer) -> list[Layer]:
@@ -224,9 +220,7 @@ def _check_seeds(layer: Layer, run: Callable, x: Any, key: jax.Array) -> None:
         ) from e
     for i in range(len(keys)):
         one, alone = (jax.tree.map(lambda a, i=i: a[i], tree) for tree in (y, p))
-        _promise(
-            layer, _close(one, run(alone, x, None)[0]), "jax.vmap over seeds must give what each seed gives alone"
-        )
+        _promise(layer, _close(one, run(alone, x, None)[0]), "jax.vmap over seeds must give what each seed gives alone")
 
 
 def _check_gradient(layer: Layer, p: Any, x: Any, key: jax.Array) -> None:

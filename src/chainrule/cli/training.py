@@ -1,18 +1,15 @@
-"""Training from the command line: one that can be interrupted, and the report of its scores beside the baselines."""
+"""Training from the command line, and the report of its scores beside the baselines."""
 
 import shlex
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from chainrule.cli.terminal import Terminal, complain
+from chainrule.cli.interruption import interruptible
+from chainrule.cli.terminal import Terminal
+from chainrule.errors import DesignError
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -22,12 +19,6 @@ if TYPE_CHECKING:
 
 TEST = 0.2
 """The share of the rows that the command line holds out for the test."""
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit codes of a shell for SIGINT and SIGTERM."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: training ends as after Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +65,11 @@ def trained(fit: Callable[[], "Run"], table: "Table", out: Path, terminal: Termi
     began = time.monotonic()
     with interruptible(out, terminal):
         run = fit()
-    seconds = time.monotonic() - began
-    materials = from_table(run.design, table, fitted=True)
-    if run.scores is None or materials.test is None or materials.learned is None:
-        raise typer.BadParameter("the design holds no rows out for a test: set test in its split, such as 0.2.")
-    linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
+        seconds = time.monotonic() - began
+        materials = from_table(run.design, table, fitted=True)
+        if run.scores is None or materials.test is None or materials.learned is None:
+            raise DesignError(f"The design of {out} holds no rows out for a test: set test in its split, such as 0.2.")
+        linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
     scores = Scores.from_data(run.scores.to_data() | {"baselines": linear})
     directory.write_json(out / "scores.json", scores.to_data())
     return Trained(run, out, scores, materials.test, seconds)
@@ -116,32 +107,3 @@ def ending(done: Trained) -> str:
         stopped = " (stopped early)" if history.epochs < planned else ""
         text += f"{stopped}; the parameters are those of {which}, where the validation loss was lowest"
     return text + "."
-
-
-@contextmanager
-def interruptible(out: Path, terminal: Terminal) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end a training in order: its checkpoint is written, and the way to go on is said."""
-
-    def terminate(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise Terminated
-
-    def interrupt(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, terminate), signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt as e:
-        from chainrule.train.directory import checkpoints
-
-        way = "Go on with it: chainrule resume " + shlex.quote(str(out))
-        if not checkpoints(out):
-            way = "Nothing was trained yet: run the command again"
-        complain(f"Training was interrupted. {way}.", "Interrupted", terminal.json)
-        raise typer.Exit(TERMINATED if isinstance(e, Terminated) else INTERRUPTED) from e
-    finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
-        sys.stderr.flush()

@@ -64,4 +64,4 @@ class Embedding(Layer):
         known = None if isinstance(x, Tracer) or not x.size else np.asarray(x)
         if known is not None and not 0 <= known.min() <= known.max() < self.size:
             raise DataError(f"{self} knows 0 … {self.size - 1}, and x holds {known.min()} … {known.max()}.")
-        return p["E"].at[x].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+        return jnp.asarray(p["E"]).at[x].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)

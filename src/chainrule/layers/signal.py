@@ -250,10 +250,17 @@ def bend(m: Moments, f: Callable) -> Moments:
 
 
 def slope(m: Moments, f: Callable) -> float:
-    """E[f'(x)**2]: what f does to the variance of a gradient."""
-    latent = m.latent or m
-    x = _through(m.bends, _points(latent))
-    alone, _ = _split(jax.jvp(f, (x,), (jnp.ones_like(x),))[1])
+    """What f does to the variance of a gradient: E[f'(x)**2], or, where x is bent already, how much more f bends z.
+
+    The slopes of two functions of the same z are not independent: relu after relu loses nothing more.
+    """
+    before = _slope(m, m.bends) if m.bends else 1.0
+    return _slope(m, (*m.bends, f)) / before if before else math.nan
+
+
+def _slope(m: Moments, bends: tuple[Callable, ...]) -> float:
+    z = _points(m.latent or m)
+    alone, _ = _split(jax.jvp(lambda z: _through(bends, z), (z,), (jnp.ones_like(z),))[1])
     return float((alone**2) @ _weights(_GRID))
 
 

@@ -97,13 +97,15 @@ def summary(net: Layer | Callable, x: Any) -> Summary:
     found = flow(net, given(x), shapes)
     walk = list(_walk(net, shapes, found, jax.tree.map(lambda _: 1.0, found.moments), ""))
     rows = [_row(*entry) for entry in walk]
+    uncounted = sorted(cost(net, p, shapes).uncounted)
+    left_out = (f"FLOPs leave out: {', '.join(uncounted)}.",) if uncounted else ()
     return Summary(
         tuple(rows[1:] or rows),
         _count(p),
         _bytes(p),
         rows[0].flops,
         *_training(net, p, shapes),
-        tuple(_notes(rows, walk)),
+        (*left_out, *_notes(rows, walk)),
     )
 
 

@@ -11,6 +11,7 @@ from chainrule import spec
 from chainrule.errors import DesignError
 
 
+@dataclass(frozen=True)
 class Penalty:
     """A weighted sum of terms. The weights enter compiled programs as numbers, so changing them compiles nothing."""
 
@@ -25,7 +26,7 @@ class Penalty:
 
     def form(self) -> "Penalty":
         """The same penalty with weights of 0: equal forms share a compiled program."""
-        return replace(self, **{f.name: 0.0 for f in fields(self)})  # type: ignore[type-var]
+        return replace(self, **{f.name: 0.0 for f in fields(self)})
 
     def __call__(self, arrays: Iterable[Any]) -> Any:
         """The penalty: dot(weights, terms)."""

@@ -130,10 +130,10 @@ def forms(
         because = "median and quartiles set the scale, and far values are drawn in smoothly: one outlier moves little"
         if blank:
             because += f"; a 0/1 column beside each of {_shown(blank)} says where it is blank"
-        reasons.append(Reason(f"{len(numbers)} number columns scaled", because, "Holzmüller et al. 2024, section 3"))
+        reasons.append(Reason(f"{_count(numbers, 'number')} scaled", because, "Holzmüller et al. 2024, section 3"))
     if few:
         because = f"{_shown(few)}: {FEW_CATEGORIES} categories or fewer, one 0/1 column for each of them"
-        reasons.append(Reason(f"{len(few)} category columns as 0/1 columns", because))
+        reasons.append(Reason(f"{_count(few, 'category')} as 0/1 columns", because))
     for name in many:
         codes = kinds[name].distinct + 1
         because = (
@@ -150,6 +150,10 @@ def _number(table: Table, name: str, kind: Kind) -> bool:
 
 def _listed(names: Iterable[str] | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
+
+
+def _count(names: Sequence[str], kind: str) -> str:
+    return f"{len(names)} {kind} column{'' if len(names) == 1 else 's'}"
 
 
 def _shown(names: Sequence[str]) -> str:

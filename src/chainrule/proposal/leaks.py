@@ -54,7 +54,7 @@ def decides(x: np.ndarray, y: np.ndarray, classes: bool) -> float:
 
     >>> rows = np.arange(100.0)
     >>> words = np.where(rows < 50, "no", "yes").astype(object)
-    >>> decides(rows, -(rows**3), classes=False), decides(words, rows < 50, classes=True)
+    >>> round(decides(rows, -(rows**3), classes=False), 6), decides(words, rows < 50, classes=True)
     (1.0, 1.0)
     """
     groups, few = _groups(x)
@@ -70,7 +70,7 @@ def decides(x: np.ndarray, y: np.ndarray, classes: bool) -> float:
 
 def _groups(x: np.ndarray) -> tuple[np.ndarray, bool]:
     """A code for each row: its value where values repeat, else its bin, all of equal size; blanks have their own."""
-    blank = np.isnan(x) if x.dtype.kind == "f" else np.equal(x, None)
+    blank = np.isnan(x) if x.dtype.kind == "f" else np.array([value is None for value in x])
     seen = x[~blank]
     values, codes = np.unique(seen if x.dtype.kind == "f" else seen.astype(str), return_inverse=True)
     few = x.dtype != float or 2 * len(values) <= len(seen)

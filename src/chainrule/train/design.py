@@ -10,6 +10,7 @@ from typing import Any
 from chainrule import spec
 from chainrule.errors import DesignError, LoadError
 from chainrule.layers.layer import Layer
+from chainrule.train.directory import write_json
 from chainrule.train.recipe import Recipe
 
 
@@ -54,7 +55,10 @@ class Design:
 
     def save(self, path: str | Path) -> None:
         """Write the design as JSON, to be read and edited."""
-        Path(path).write_text(json.dumps(self.to_data(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            write_json(Path(path), self.to_data())
+        except OSError as e:
+            raise LoadError(f"{path} cannot be written: {e.strerror or e}.") from e
 
     @classmethod
     def load(cls, path: str | Path, custom: Mapping[str, Any] | None = None) -> "Design":

@@ -1,10 +1,10 @@
 """A run directory: design, data record, newest checkpoints, and in the end the model, its history and its scores."""
 
 import json
-import os
 from pathlib import Path
 
 from chainrule.errors import LoadError
+from chainrule.train.replacing import replacing
 
 MODEL = "model.safetensors"
 
@@ -81,7 +81,6 @@ def keep_newest(path: Path, count: int = 2) -> None:
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write JSON for people to read, never half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    """Write JSON for people to read."""
+    with replacing(path) as file:
+        file.write((json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())

@@ -144,6 +144,12 @@ def fit(
         materials = from_table(design, X, fitted=isinstance(net, Design) and params is not None, validation=pair)
     else:
         materials = from_arrays(design, X, _needed(y), sample_weight, pair)
+    if isinstance(batch_size, int) and batch_size > len(materials.train.w):
+        warnings.warn(
+            f"batch_size={batch_size} is more than the {len(materials.train.w)} training rows: each step takes them all.",
+            ChainruleWarning,
+            stacklevel=2,
+        )
     target = None if out is None else directory.new_directory(out)
     return go(materials, None, params, tuple(callbacks), progress, target)
 
@@ -175,7 +181,7 @@ def go(
     design = materials.design
     job = job_of(materials)
     check_network(design.network, design.loss, *_batch(job), design_targets(design))
-    _warn(materials, job)
+    _warn(materials)
     standing = first_standing(job, design, params)
     if checkpoint is not None:
         standing = saved.standing_of(*checkpoint, standing.state)
@@ -259,17 +265,12 @@ def final_params(job: Job, standing: Standing) -> Params:
     return jax.tree.map(np.asarray, chosen)
 
 
-def _warn(materials: Materials, job: Job) -> None:
+def _warn(materials: Materials) -> None:
     """Say once what was accepted and may not be what was meant."""
-    recipe, train = materials.design.recipe, materials.train
-    said = []
+    train, said = materials.train, []
     if isinstance(materials.design.encoder, ArrayEncoder) and not materials.design.network.prepares:
         y = None if isinstance(materials.design.encoder.target, ClassTarget) else train.y
         said = [scale_warning(train.x, y), constant_warning(train.x)]
-    if recipe.batch_size != "full" and recipe.batch_size > job.rows:
-        said.append(
-            f"batch_size={recipe.batch_size} is more than the {job.rows} training rows: each step takes them all."
-        )
     if materials.duplicates:
         said.append(
             f"{materials.duplicates} held-out rows occur in the training part too, so their score is too good by what the "

@@ -13,14 +13,10 @@ import hashlib
 import json
 import math
 import os
-import re
-import secrets
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from io import BufferedIOBase, BufferedWriter, BytesIO
+from collections.abc import Mapping
+from io import BufferedIOBase, BytesIO
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,11 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.errors import DesignError, LoadError
-
-try:
-    import fcntl
-except ImportError:  # Windows refuses to delete a file that is open, which serves as well
-    fcntl = None
+from chainrule.train.replacing import replacing
 
 FORMAT = 1
 LONGEST_HEADER = 100_000_000
@@ -77,7 +69,7 @@ def write(path: str | os.PathLike, data: dict, tensors: Mapping[str, Any]) -> No
     try:
         if os.path.exists(target) and not os.path.isfile(target):
             raise OSError("it is not a regular file")
-        with _replacing(target) as file:
+        with replacing(target) as file:
             for part in parts:
                 file.write(part)
     except OSError as e:
@@ -307,61 +299,3 @@ def _path(prefix: str, keys: tuple) -> str:
 
 def _said(leaf: Any) -> str:
     return f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
-
-
-@contextmanager
-def _replacing(target: str) -> Iterator[BufferedIOBase]:
-    """A new file beside the target that takes its place at the end, or leaves no trace."""
-    folder, name = os.path.split(target)
-    _sweep(Path(folder), name)
-    file = _temporary(folder, name)
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if fcntl is None:
-                file.close()  # Windows renames closed files only; elsewhere the lock is held to the end
-            os.replace(file.name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(file.name)
-        raise
-    _sync(folder)
-
-
-def _temporary(folder: str, name: str) -> BufferedWriter:
-    """A new file that is locked as long as its writer lives, where the file system has locks."""
-    while True:
-        file = open(os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp"), "xb")
-        with suppress(OSError):
-            _lock(file.fileno())
-        if os.path.exists(file.name):
-            return file
-        file.close()  # another writer swept it away between its birth and its lock
-
-
-def _sweep(folder: Path, name: str) -> None:
-    """Delete what writers of this file that were killed have left; those that live hold a lock on theirs."""
-    left = re.compile(re.escape(f".{name}.") + r"[0-9a-f]{16}\.tmp")
-    with suppress(OSError):
-        for path in [path for path in folder.iterdir() if left.fullmatch(path.name)]:
-            with suppress(OSError), open(path, "r+b") as file:
-                _lock(file.fileno())
-                path.unlink()
-
-
-def _lock(fd: int) -> None:
-    """OSError when another writer holds it."""
-    if fcntl is not None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _sync(folder: str) -> None:
-    """Make the new name survive a loss of power, where a folder can be opened."""
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

@@ -16,7 +16,7 @@ from chainrule.data.targets import ClassTarget
 from chainrule.errors import DataError
 from chainrule.layers.layer import Layer, Params
 from chainrule.maths import metrics
-from chainrule.maths.losses import Loss
+from chainrule.maths.losses import Loss, PoissonNLL
 from chainrule.train.design import Design
 from chainrule.train.history import History
 from chainrule.train.materials import DataRecord, with_target
@@ -99,11 +99,13 @@ class Run:
             raise DataError("evaluate: y is missing. Pass the targets: run.evaluate(X, y).")
         if len(y) != arrays.rows_of(data):
             raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(y)}.")
+        truth = target.encode(y)
         if isinstance(target, ClassTarget):
-            return Scores(metrics.classification(target.encode(y), self.predict_proba(data), self.classes_))
+            return Scores(metrics.classification(truth, self.predict_proba(data), self.classes_))
         if getattr(loss, "task", "") == "multilabel":
-            return Scores(metrics.multilabel(target.encode(y), self.predict_proba(data)))
-        return Scores(metrics.regression(np.asarray(y, float), self.predict(data)))
+            return Scores(metrics.multilabel(truth, self.predict_proba(data)))
+        measure = metrics.counts if isinstance(loss, PoissonNLL) else metrics.regression
+        return Scores(measure(np.asarray(y, float), self.predict(data)))
 
     def save(self, path: str | Path) -> None:
         """Write one file: design, encoders, parameters and history. Data only, checksummed, never half written."""

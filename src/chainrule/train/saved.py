@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from chainrule import spec
-from chainrule.errors import ChainruleWarning, LoadError
+from chainrule.errors import ChainruleWarning, DesignError, LoadError
 from chainrule.train import modelfile
 from chainrule.train.descent import State
 from chainrule.train.design import Design
@@ -49,7 +49,7 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Run:
         params = jax.tree.map(np.asarray, modelfile.unflatten(tensors, "params", params_like(design)))
         scores = None if data["scores"] is None else Scores.from_data(data["scores"])
         return Run(design, params, _history_of(data, tensors), spec.from_data(data["record"]), scores)
-    except (KeyError, TypeError, AttributeError) as e:
+    except (KeyError, TypeError, AttributeError, DesignError) as e:
         raise LoadError(f"{path} is not a run that chainrule wrote: {type(e).__name__} {e}.") from e
 
 

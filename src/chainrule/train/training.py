@@ -14,6 +14,8 @@ from chainrule.train.history import History
 from chainrule.train.stretches import Job, Stretches
 
 RETRIES = 3
+CHECKPOINT_SECONDS = 30.0
+"""A checkpoint is written after this time or an epoch, whichever is later."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
     """Descend until the planned epochs are over, every member has stopped early, or a watcher says so."""
     stretches = Stretches(job)
     stretches.compile(standing.state, standing.epochs)
-    state, saved, wait = standing.state, time.monotonic(), 30.0
+    state, saved, wait = standing.state, time.monotonic(), CHECKPOINT_SECONDS
     try:
         while not standing.over:
             began, step = time.monotonic(), int(state.step)
@@ -71,7 +73,7 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
                     began = time.monotonic()
                     watchers.checkpoint(standing)
                     saved = time.monotonic()
-                    wait = max(30.0, 50 * (saved - began))  # saving costs at most 2 % of the time
+                    wait = max(CHECKPOINT_SECONDS, 50 * (saved - began))  # saving costs at most 2 % of the time
             watchers.stretch(int(state.step), standing)
     except KeyboardInterrupt:
         if watchers.checkpoint is not None:
