@@ -11,6 +11,9 @@ TIE = 0.77, 1.3
 ALIKE = 1.5
 """Final training losses further apart than this factor belong to different trainings: no ratio is shown."""
 
+BY_HEART = 0.02
+"""A network whose training loss is below this knows its rows by heart; how far below is chance."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -50,7 +53,11 @@ def paired(own: list[Timing], timings: list[Timing] | str) -> list[float] | str:
     if isinstance(timings, str):
         return timings
     reached, loss = own[-1].loss, timings[-1].loss
-    if reached is not None and loss is not None and not 1 / ALIKE < loss / reached < ALIKE:
+    if (
+        reached is not None
+        and loss is not None
+        and not 1 / ALIKE < max(loss, BY_HEART) / max(reached, BY_HEART) < ALIKE
+    ):
         return "none: another loss"
     return [theirs.seconds / ours.seconds for ours, theirs in zip(own, timings, strict=True)]
 

@@ -95,3 +95,15 @@ def test_import_is_light():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[]"
+
+
+def test_a_fresh_process_knows_every_name_that_a_file_may_hold():
+    code = (
+        "import importlib, pkgutil, chainrule as cr; from chainrule import spec; "
+        "from chainrule.train import vocabulary; "
+        "vocabulary.complete(); known = set(spec._TABLE); "
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(cr.__path__, 'chainrule.')]; "
+        "print(sorted(set(spec._TABLE) - known))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"

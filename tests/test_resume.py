@@ -25,7 +25,8 @@ SCRIPT = textwrap.dedent(
     X = rng.normal(size=(60, 4)).astype(np.float32)
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
     net = cr.Chain(cr.Dense(8), cr.BatchNorm(), cr.relu, cr.Dropout(0.2), cr.Dense(2))
-    settings = dict(optimizer=cr.adam(cr.cosine(0.01)), epochs=16, batch_size=16, validation=0.25, early_stopping=50, average=0.9)
+    settings = dict(optimizer=cr.adam(cr.cosine(0.01)), epochs=16, batch_size=16, validation=0.25)
+    settings |= dict(early_stopping=50, average=0.9)
     slow = [lambda state: time.sleep(float(sys.argv[3]))]
     if sys.argv[1] == "fit":
         cr.fit(net, X, y, **settings, ensemble=int(sys.argv[4]), callbacks=slow, progress=False, out=sys.argv[2])
@@ -199,3 +200,42 @@ def test_own_parts_are_saved_by_name_and_given_back(tmp_path):
     assert np.array_equal(again.predict(X), run.predict(X))
     with pytest.warns(cr.ChainruleWarning, match="source of your own 'double'"):
         cr.load(tmp_path / "own.safetensors", custom={"double": lambda x: 2 * x, "Shift": Shift})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_every_epoch_of_a_training_can_be_gone_on_from(tmp_path, members, schedule):
+    net = cr.Chain(cr.Dense(6), cr.BatchNorm(), cr.relu, cr.Dropout(0.3), cr.Dense(1))
+    rate = {"cosine": cr.cosine(0.02), "plateau": cr.plateau(0.05, patience=2)}[schedule]
+    settings = {
+        "optimizer": cr.adam(rate),
+        "epochs": 50,
+        "batch_size": 8,
+        "validation": 0.25,
+        "average": 0.9,
+        "early_stopping": 60,
+        "ensemble": members,
+        "progress": False,
+    }
+    cr.fit(net, X, Y, **settings, out=tmp_path / "whole")
+    whole = (tmp_path / "whole" / "model.safetensors").read_bytes()
+    for epoch in range(1, 50):
+        path = tmp_path / f"cut{epoch}"
+        with pytest.raises(KeyboardInterrupt):
+            cr.fit(net, X, Y, **settings, callbacks=[cut_at(epoch)], out=path)
+        cr.resume(path, X, Y, progress=False)
+        assert (path / "model.safetensors").read_bytes() == whole, f"another end after an interruption at epoch {epoch}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process to a core")
+def test_one_core_gives_the_bytes_of_two(script, tmp_path):
+    def pinned():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+    subprocess.run(command(script, "fit", tmp_path / "two", 0, 1), check=True)
+    subprocess.run(command(script, "fit", tmp_path / "one", 0, 1), check=True, preexec_fn=pinned)
+    assert (tmp_path / "one" / "model.safetensors").read_bytes() == (
+        tmp_path / "two" / "model.safetensors"
+    ).read_bytes()

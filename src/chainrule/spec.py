@@ -105,15 +105,11 @@ def from_data(
         )
     ((name, fields),) = data.items()
     if not isinstance(fields, dict):
-        raise LoadError(
-            f"The fields of {name} must be a dict of names and values; this came: {str(fields)[:200]}."
-        )
+        raise LoadError(f"The fields of {name} must be a dict of names and values; this came: {str(fields)[:200]}.")
     if name == "custom":
         return _custom(fields, custom or {}, on_change)
     if name not in _TABLE:
-        raise LoadError(
-            f"chainrule has no {name!r}. Your own parts are supplied by cr.load(path, custom={{...}})."
-        )
+        raise LoadError(f"chainrule has no {name!r}. Your own parts are supplied by cr.load(path, custom={{...}}).")
     kind = _TABLE[name]
     values = {key: from_data(value, custom, on_change) for key, value in fields.items()}
     return _build(kind, name, values) if isinstance(kind, type) else kind

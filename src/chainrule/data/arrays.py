@@ -91,6 +91,7 @@ def target_of(y: Any, task: str, loss: Any = None) -> Any:
             "y.reshape(-1)."
         )
     if task == "classification":
+        _refuse_unlabeled(labels_of("y", y))
         return ClassTarget("y").fit(y)
     numbers = target_numbers(y)
     if task == "multilabel" and not np.all((numbers == 0) | (numbers == 1)):
@@ -99,6 +100,17 @@ def target_of(y: Any, task: str, loss: Any = None) -> Any:
             f"y[{row}, {column}] is {numbers[row, column]:.6g}: {loss or 'this loss'} needs 0 or 1 in each column."
         )
     return ArrayTarget("y", None if a.ndim == 1 else a.shape[1])
+
+
+def _refuse_unlabeled(labels: list) -> None:
+    """Refuse -1 beside 0, 1, 2: it marks rows without a label in scikit-learn and elsewhere."""
+    bare = {type(label) for label in labels} == {int}
+    if bare and min(labels) == -1 and max(labels) >= 2:
+        at = [i + 1 for i, label in enumerate(labels) if label == -1]
+        raise DataError(
+            f"y holds -1 in {listed('row', at)} beside labels up to {max(labels)}: -1 usually marks rows without a label. "
+            "Drop these rows, or give that class another label."
+        )
 
 
 def target_numbers(y: Any) -> np.ndarray:

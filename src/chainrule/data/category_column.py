@@ -1,13 +1,12 @@
 """CategoryColumn: a column of words becomes indicators, or codes for an embedding."""
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chainrule import spec
-from chainrule.errors import ChainruleWarning, DataError
+from chainrule.errors import DataError
 
 METHODS = ("one_hot", "embedding")
 
@@ -57,20 +56,20 @@ class CategoryColumn:
         texts = _texts(values)
         code: dict[str | None, int] = {text: i for i, text in enumerate(self.categories, 1)}
         codes = np.array([code.get(text, 0) for text in texts], np.int32)
-        unseen = sorted({text for text, c in zip(texts, codes, strict=True) if c == 0 and text is not None})
-        if unseen:
-            shown = ", ".join(map(repr, unseen[:5])) + (", …" if len(unseen) > 5 else "")
-            warnings.warn(
-                f"column {self.name!r}: training never saw {shown}. Such rows are read as 'other'.",
-                ChainruleWarning,
-                stacklevel=3,
-            )
         if self.method == "embedding":
             return codes
         indicators = codes[:, None] == np.arange(1, self.size)
         if self.missing:
             indicators = np.column_stack([indicators, [text is None for text in texts]])
         return indicators.astype(np.float32)
+
+    def surprise(self, values: np.ndarray) -> str | None:
+        """What came that training never saw, or None."""
+        unseen = sorted({text for text in _texts(values) if text is not None} - set(self.categories))
+        if not unseen:
+            return None
+        shown = ", ".join(map(repr, unseen[:5])) + (", …" if len(unseen) > 5 else "")
+        return f"column {self.name!r}: training never saw {shown}; such rows are read as 'other'"
 
     @property
     def labels(self) -> tuple[str, ...]:

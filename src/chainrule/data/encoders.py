@@ -1,5 +1,6 @@
 """Encoder: a table becomes the array that a network reads."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 from chainrule import spec
 from chainrule.data.category_column import CategoryColumn
 from chainrule.data.table import Table
-from chainrule.errors import DataError
+from chainrule.errors import ChainruleWarning, DataError
 
 NUMBERS = "numbers"
+MOST_SAID = 4
+"""So many columns are named in one warning."""
 
 
 @spec.register
@@ -73,6 +76,10 @@ class Encoder:
     def encode(self, table: Any) -> Any:
         """(n, d) float32; with embedded columns a dict: "numbers" (n, d), and each such column's codes (n,) int32."""
         table = self._checked(table)
+        surprises = [s for column in self.columns if (s := column.surprise(table[column.name]))]
+        if surprises:
+            more = f"; and {len(surprises) - MOST_SAID} more columns" if len(surprises) > MOST_SAID else ""
+            warnings.warn("; ".join(surprises[:MOST_SAID]) + more + ".", ChainruleWarning, stacklevel=2)
         parts = [column.encode(table[column.name]) for column in self.numeric]
         numbers = np.concatenate(parts, axis=1) if parts else np.zeros((table.rows, 0), np.float32)
         if not self.embedded:

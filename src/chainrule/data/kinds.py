@@ -60,8 +60,9 @@ def _of_texts(values: np.ndarray, distinct: list[str]) -> tuple[str, str]:
         return "date", f"{dates} of {len(tried)} texts are dates, such as {tried[0]}"
     spaced = sum(" " in text for text in distinct) / count
     length = float(np.median([len(text) for text in distinct]))
-    if count >= 0.95 * rows and rows >= 10 and spaced < 0.5 and length <= 40:
+    short = spaced < 0.5 and length <= 40
+    if count >= 0.95 * rows and rows >= 10 and short:
         return "identifier", f"{count} distinct short texts in {rows} rows"
-    if count <= max(20, rows / 20):
+    if count <= max(20, rows / 20) or (short and rows >= 4 * count):
         return "category", f"{count} distinct texts in {rows} rows"
     return "text", f"{count} distinct texts in {rows} rows, about {length:.0f} characters each"

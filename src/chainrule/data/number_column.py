@@ -1,13 +1,12 @@
 """NumberColumn: a column of numbers on a common scale, outliers drawn in smoothly."""
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chainrule import spec
 from chainrule.data.cells import listed
-from chainrule.errors import ChainruleWarning, DataError
+from chainrule.errors import DataError
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -57,18 +56,18 @@ class NumberColumn:
             raise DataError(f"column {self.name!r} has no scale yet: call fit on the training part first.")
         x = self._checked(values)
         gone = np.isnan(x)
-        if gone.any() and not self.missing:
-            warnings.warn(
-                f"column {self.name!r} is missing in {listed('row', (np.flatnonzero(gone) + 1).tolist())}, "
-                "and never was in training: "
-                f"the median {self.center:.6g} stands in.",
-                ChainruleWarning,
-                stacklevel=3,
-            )
         with np.errstate(over="ignore"):
             u = np.clip((np.where(gone, self.center, x) - self.center) / self.scale, -1e100, 1e100)
         y = u / np.hypot(1, u / 3)
         return np.stack([y, gone] if self.missing else [y], axis=1).astype(np.float32)
+
+    def surprise(self, values: np.ndarray) -> str | None:
+        """What came that training never saw, or None."""
+        gone = np.flatnonzero(np.isnan(self._checked(values)))
+        if self.missing or not len(gone):
+            return None
+        rows = listed("row", gone + 1)
+        return f"column {self.name!r} is missing in {rows}, and never was in training: its median stands in"
 
     @property
     def labels(self) -> tuple[str, ...]:

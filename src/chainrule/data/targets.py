@@ -146,7 +146,7 @@ class ClassTarget:
 def labels_of(name: str, values: Any) -> list:
     """Labels as Python text, whole numbers or booleans: (n,), (n, 1) or one-hot (n, k).
 
-    DataError: missing labels, fractions, several axes, mixed types, and -1 beside 0, 1, 2, which marks unlabeled rows.
+    DataError: missing labels, fractions, several axes, mixed types.
     """
     y = np.asarray(values) if not isinstance(values, list | tuple) else _labels_array(name, values)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -177,12 +177,6 @@ def labels_of(name: str, values: Any) -> list:
     if len(kinds) > 1:
         raise DataError(
             f"target {name!r} mixes labels of types {sorted(kinds)}. Make them all text, or all whole numbers."
-        )
-    if kinds == {"int"} and min(labels) == -1 and max(labels) >= 2:
-        raise DataError(
-            f"target {name!r} holds -1 in {listed('row', [i + 1 for i, v in enumerate(labels) if v == -1])} "
-            "beside labels up to "
-            f"{max(labels)}: -1 usually marks rows without a label. Drop these rows, or give that class another label."
         )
     return labels
 

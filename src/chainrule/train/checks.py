@@ -10,11 +10,13 @@ from chainrule.errors import DesignError
 from chainrule.layers.chain import Chain
 from chainrule.layers.layer import Layer, name_of
 from chainrule.layers.residual import Residual
+from chainrule.maths.losses import CrossEntropy, floor_of_double_softmax
 
 
 def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) -> None:
     """Refuse a network that ``loss`` cannot train; ``x`` and ``y`` are shaped like a batch, ``targets`` counts the
-    classes or the columns of y when the loss is one of ours."""
+    classes or the columns of y when the loss is one of ours.
+    """
     check_starts(net)
     check_last_layer(net, loss, targets)
     params = jax.eval_shape(net.init, jax.random.key(0), x)
@@ -34,8 +36,9 @@ def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) ->
     losses = jax.eval_shape(loss, z, y)
     if losses.shape != y.shape[:1]:
         raise DesignError(
-            f"The loss {getattr(loss, '__name__', loss)} gave shape {losses.shape} for outputs {z.shape} and targets {y.shape}: one value "
-            f"per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit takes the weighted mean."
+            f"The loss {getattr(loss, '__name__', loss)} gave shape {losses.shape} for outputs {z.shape} and targets "
+            f"{y.shape}: one value per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit takes "
+            "the weighted mean."
         )
 
 
@@ -43,16 +46,15 @@ def check_last_layer(net: Layer, loss: Any, classes: int | None) -> None:
     """Refuse softmax or sigmoid before a loss that applies it itself."""
     last = _last(net)
     if getattr(loss, "from_logits", False) and name_of(last) in ("softmax", "log_softmax", "sigmoid"):
-        doubled = name_of(last) == "softmax" and classes and type(loss).__name__ == "CrossEntropy"
-        floor = (
-            f" with both, the loss on {classes} classes cannot fall below {math.log(1 + (classes - 1) / math.e):.2f} "
-            f"(= log(1+{classes - 1}/e))."
-            if doubled
-            else " with both, gradients vanish where the network is wrong."
-        )
+        floor = " with both, gradients vanish where the network is wrong."
+        if name_of(last) == "softmax" and isinstance(loss, CrossEntropy) and classes:
+            floor = (
+                f" with both, the loss on {classes} classes cannot fall below {floor_of_double_softmax(classes):.2f} "
+                f"(= log(1+{classes - 1}/e))."
+            )
         raise DesignError(
             f"{type(net).__name__} ends in {name_of(last)}, and {loss} applies "
-            f"{'softmax' if type(loss).__name__ == 'CrossEntropy' else 'sigmoid'} itself:{floor} "
+            f"{'softmax' if isinstance(loss, CrossEntropy) else 'sigmoid'} itself:{floor} "
             "Delete the last layer; run.predict_proba still gives probabilities."
         )
 
@@ -63,8 +65,9 @@ def check_starts(net: Layer) -> None:
         draw, units = getattr(part, "draw", None), getattr(part, "units", 1)
         if getattr(draw, "identical", False) and units > 1 and not last:
             raise DesignError(
-                f"{part}: a hidden layer that starts with {draw} has {units} identical units; each gets the same gradient, "
-                f"so they stay identical for ever, and the layer counts as one unit. Take cr.he_normal or cr.lecun_normal."
+                f"{part}: a hidden layer that starts with {draw} has {units} identical units; each gets the same "
+                "gradient, so they stay identical for ever, and the layer counts as one unit. Take cr.he_normal or "
+                "cr.lecun_normal."
             )
 
 

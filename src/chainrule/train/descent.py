@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from chainrule.layers.layer import Layer, Params
 from chainrule.train.optimizers import Optimizer
-from chainrule.train.schedules import plateau
 from chainrule.train.roles import fixed, joined, roles, trained
+from chainrule.train.schedules import plateau
 
 EXPLODED = 10.0
 """An epoch's mean loss above this many times the loss before the first step (or 1) counts as divergence."""
@@ -22,8 +22,8 @@ LOOKED_AT = 1024
 class Plan:
     """What fixes the compiled program: everything that is not a number. Two equal plans share a program.
 
-    A step takes ``rows`` rows in ``parts`` parts, whose gradients are accumulated. An epoch has ``batches`` such steps and,
-    where rows may not be padded because they influence each other, a last one of its own size ``last``.
+    A step takes ``rows`` rows in ``parts`` parts, whose gradients are accumulated. An epoch has ``batches`` such steps
+    and, where rows may not be padded because they influence each other, a last one of its own size ``last``.
     """
 
     net: Layer
@@ -72,7 +72,7 @@ class Member(NamedTuple):
     params: Params
     memory: Any
     average: Params
-    best: Best | tuple
+    best: Any
     plateau: Any
     scale: Any
     start: Any

@@ -10,6 +10,7 @@ from typing import Any
 from chainrule import spec
 from chainrule.errors import DesignError, LoadError
 from chainrule.layers.layer import Layer
+from chainrule.train import vocabulary
 from chainrule.train.directory import write_json
 from chainrule.train.recipe import Recipe
 
@@ -48,6 +49,7 @@ class Design:
     @classmethod
     def from_data(cls, data: Any, custom: Mapping[str, Any] | None = None, **rest: Any) -> "Design":
         """The design of such data; ``custom`` supplies your own parts by name."""
+        vocabulary.complete()
         design = spec.from_data(data, custom, **rest)
         if not isinstance(design, cls):
             raise LoadError(f"A design is expected, as design.save(path) writes it, and this came: {str(data)[:80]}.")

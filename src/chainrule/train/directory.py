@@ -25,7 +25,7 @@ def new_directory(path: str | Path) -> Path:
 
 
 def numbered(root: str | Path, name: str) -> Path:
-    """Make the first free directory ``ROOT/NAME-001``, ``-002``, …"""
+    """Make the first free directory ``ROOT/NAME-001``, ``-002`` and so on."""
     root = Path(root)
     try:
         root.mkdir(parents=True, exist_ok=True)

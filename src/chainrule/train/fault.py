@@ -12,7 +12,7 @@ from chainrule.train.stretches import Job, permutation
 
 
 def first_fault(job: Job, state: State, member: int) -> str:
-    """Names the first value that is not finite in the step that ``state`` is about to take, or says how large it grew."""
+    """The first value that is not finite in the step that ``state`` is about to take, or "" when all are."""
     plan, step = job.plan, int(state.step)
     epoch, at = divmod(step, plan.per_epoch)
     params = state.members.params
@@ -28,4 +28,4 @@ def first_fault(job: Job, state: State, member: int) -> str:
         return jnp.mean(plan.loss(plan.net.run(params, x, key)[0], y))
 
     fault = first_nonfinite(mean_loss, params) or first_nonfinite(jax.grad(mean_loss), params)
-    return "" if fault is None else str(fault)
+    return "" if fault is None else str(fault).rstrip(".")

@@ -185,8 +185,9 @@ def go(
     standing = first_standing(job, design, params)
     if checkpoint is not None:
         standing = saved.standing_of(*checkpoint, standing.state)
-    if out is not None:
+    if out is not None and checkpoint is None:
         design.save(out / "design.json")
+        _checkpointing(out, design, materials)(standing)  # whatever kills the training from here on, it can go on
     with Progress(sys.stderr.isatty() if progress is None else progress, job.plan.per_epoch) as shown:
         watchers = Watchers(
             stretch=shown.update,

@@ -10,8 +10,6 @@ import numpy as np
 from chainrule import spec
 from chainrule.data import arrays
 from chainrule.data.ahead import look_ahead
-from chainrule.data.array_encoder import ArrayEncoder
-from chainrule.data.encoders import Encoder
 from chainrule.data.source import ArraySource
 from chainrule.data.splits import duplicates_across, holdout
 from chainrule.data.table import Table
@@ -134,7 +132,8 @@ def given(design: Design, validation: Any) -> Rows:
     """The rows of ``validation=(X_val, y_val)``."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise DataError(
-            f"fit: validation={type(validation).__name__}: a fraction such as 0.2, a pair (X_val, y_val) or None is expected."
+            f"fit: validation={type(validation).__name__}: a fraction such as 0.2, a pair (X_val, y_val) or None is "
+            "expected."
         )
     x, y = design.encoder.encode(validation[0]), design.encoder.target.encode(validation[1])
     if len(y) != arrays.rows_of(x):

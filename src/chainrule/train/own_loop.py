@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.layers.layer import Layer, Params, as_layer
 from chainrule.train.descent import Member, Plan, Rows, descend, start
@@ -34,8 +35,8 @@ class StepState(NamedTuple):
 def step(net: Layer | Callable, loss: Callable, optimizer: Optimizer, total: int = 1, per_epoch: int = 1) -> Step:
     """The pure compiled step that ``fit`` runs, as a pair of functions ``(init, update)``.
 
-    ``update(state, x, y, key=None, w=None)`` takes a batch of any size, a key when training needs noise, and row weights.
-    ``total`` and ``per_epoch`` are the steps that a schedule counts.
+    ``update(state, x, y, key=None, w=None)`` takes a batch of any size, a key when training needs noise, and row
+    weights. ``total`` and ``per_epoch`` are the steps that a schedule counts.
 
     >>> import chainrule as cr
     >>> net = cr.Chain(cr.Dense(1))
@@ -54,7 +55,7 @@ def step(net: Layer | Callable, loss: Callable, optimizer: Optimizer, total: int
         return StepState(start(plan, params, jnp.inf, numbers), 0)
 
     def update(state: StepState, x: Any, y: Any, key: Any = None, w: Any = None) -> tuple[StepState, Any]:
-        rate = float(rates_of(optimizer.learning_rate, jnp.array([state.step]), total, per_epoch)[0])
+        rate = float(rates_of(optimizer.learning_rate, np.array([state.step]), total, per_epoch)[0])
         w = jnp.ones(len(y), jnp.zeros(()).dtype) if w is None else jnp.asarray(w)
         member, value = _update(plan, state.member, Rows(x, y, w), rate, key, state.step, numbers)
         return StepState(member, state.step + 1), value

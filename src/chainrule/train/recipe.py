@@ -122,5 +122,6 @@ def _number(where: str, name: str, value: Any, least: float | None = None, above
     fine = _is_number(value) and (value > above if above is not None else value >= (least or 0.0))
     if not fine:
         raise DesignError(
-            f"{where}: {name}={value!r}: a finite number {'above' if above is not None else 'of at least'} {low} is expected."
+            f"{where}: {name}={value!r}: a finite number {'above' if above is not None else 'of at least'} {low} is "
+            "expected."
         )

@@ -65,7 +65,8 @@ class Run:
         if not np.all(np.isfinite(z)):
             row = int(np.argwhere(~np.isfinite(z).all(axis=-1))[0][-1])
             raise DataError(
-                f"The network's output for row {row} is not finite. The inputs there are far from those it was trained on."
+                f"The network's output for row {row} is not finite. The inputs there are far from those it was trained "
+                "on."
             )
         return z
 

@@ -20,8 +20,8 @@ class Scores(Mapping):
     >>> scores["accuracy"], scores.interval("accuracy")
     (0.9, (0.85, 0.94))
     >>> print(scores)
-    metric     value  95 % interval  majority
-    accuracy   0.900  0.850 … 0.940     0.600
+    metric     value   95 % interval  majority
+    accuracy   0.900  0.850 to 0.940     0.600
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Scores(Mapping):
     def __str__(self) -> str:
         rows = [["metric", "value", "95 % interval", *self.baselines]]
         for name, e in list(self._estimates.items())[:MOST_SHOWN]:
-            interval = "-" if e.low is None or e.high is None else f"{_digits(e.low)} … {_digits(e.high)}"
+            interval = "-" if e.low is None or e.high is None else f"{_digits(e.low)} to {_digits(e.high)}"
             others = [_digits(values[name]) if name in values else "-" for values in self.baselines.values()]
             rows.append([name, _digits(e.value), interval, *others])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -40,7 +40,7 @@ class Job:
 
     @property
     def buffered(self) -> int:
-        """Epochs whose order is handed over at once: part of the compiled shape, so the same for any training length."""
+        """Epochs whose order is handed over at once: a part of the compiled shape, whatever the training's length."""
         return int(np.clip(BUFFERED_ROWS // (self.rows * self.plan.members), 1, 64))
 
 

@@ -55,8 +55,8 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
     try:
         while not standing.over:
             began, step = time.monotonic(), int(state.step)
-            budgeting = time_budget is not None and not standing.budgeted
-            last = stretches.stop(step, standing.epochs, by_epoch=watchers.epoch is not None or budgeting)
+            budget = None if standing.budgeted else time_budget
+            last = stretches.stop(step, standing.epochs, by_epoch=watchers.epoch is not None or budget is not None)
             state, history = stretches(state, last, standing.epochs)
             if not bool(jnp.all(state.members.ok)):
                 standing = recovered(stretches, standing, state, watchers)
@@ -64,16 +64,16 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
                 continue
             if int(state.step) % job.plan.per_epoch == 0:
                 standing = replace(standing, state=state, history=standing.history + history)
-                if budgeting:
-                    epochs = max(1, int(time_budget / max(time.monotonic() - began, 1e-6)))
+                if budget is not None:
+                    epochs = max(1, int(budget / max(time.monotonic() - began, 1e-6)))
                     standing = replace(standing, epochs=min(epochs, standing.epochs), budgeted=True)
                 if watchers.epoch is not None and watchers.epoch(standing):
                     break
                 if watchers.checkpoint is not None and time.monotonic() - saved > wait:
-                    began = time.monotonic()
+                    writing = time.monotonic()
                     watchers.checkpoint(standing)
                     saved = time.monotonic()
-                    wait = max(CHECKPOINT_SECONDS, 50 * (saved - began))  # saving costs at most 2 % of the time
+                    wait = max(CHECKPOINT_SECONDS, 50 * (saved - writing))  # saving costs at most 2 % of the time
             watchers.stretch(int(state.step), standing)
     except KeyboardInterrupt:
         if watchers.checkpoint is not None:
@@ -114,6 +114,6 @@ def _with(standing: Standing, events: list[dict]) -> Standing:
 def _hopeless(job: Job, place: str, step: int) -> str:
     return (
         f"Training diverged at step {step}{place and f', first in {place}'}, and again after the learning rate "
-        f"{job.learning_rate} had been halved {RETRIES} times, and the loss is above what it was before the first step. Scale "
-        "the inputs (cr.Standardize() first), lower the learning rate, or clip gradients with clip_norm=1.0."
+        f"{job.learning_rate} had been halved {RETRIES} times, and the loss is above what it was before the first step. "
+        "Scale the inputs (cr.Standardize() first), lower the learning rate, or clip gradients with clip_norm=1.0."
     )

@@ -1,4 +1,4 @@
-"""Two short trials before a training: which learning rate, and can the network fit one batch at all?"""
+"""Two short trials before a training: of the learning rate, and of one batch that the network should fit."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,8 +28,8 @@ class RateSearch:
     def __str__(self) -> str:
         best = int(np.argmin(self.losses))
         return (
-            f"Suggested learning rate: {self.suggestion:.2g}. The loss fell from {self.losses[0]:.4g} to {self.losses[best]:.4g} "
-            f"at {self.rates[best]:.2g}; the suggestion is where it fell fastest, at a tenth of that at most."
+            f"Suggested learning rate: {self.suggestion:.2g}. The loss fell from {self.losses[0]:.4g} to "
+            f"{self.losses[best]:.4g} at {self.rates[best]:.2g}; the suggestion is where it fell fastest, at a tenth of that at most."
         )
 
 
@@ -58,8 +58,8 @@ def find_learning_rate(
     """
     if not 0 < lowest < highest or steps < 10:
         raise DesignError(
-            f"find_learning_rate: lowest={lowest}, highest={highest}, steps={steps}: 0 < lowest < highest and at least 10 "
-            "steps are expected."
+            f"find_learning_rate: lowest={lowest}, highest={highest}, steps={steps}: 0 < lowest < highest and at least "
+            "10 steps are expected."
         )
     rates = np.geomspace(lowest, highest, steps)
     searching = replace(optimizer or adam(), learning_rate=lambda t: float(rates[min(t, steps - 1)]))
@@ -99,8 +99,9 @@ class BatchTrial:
         if self.fits:
             return f"{fell}: the network can learn a batch by heart, so network, loss and gradient work together."
         return (
-            f"{fell}: the network cannot learn even one batch by heart. Look for a learning rate that is too small, a network "
-            "that is too narrow, rows with equal inputs and different targets, or a loss that does not match the output."
+            f"{fell}: the network cannot learn even one batch by heart. Look for a learning rate that is too small, a "
+            "network that is too narrow, rows with equal inputs and different targets, or a loss that does not match "
+            "the output."
         )
 
 
