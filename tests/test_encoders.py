@@ -238,7 +238,6 @@ def test_labels_keep_their_type(labels, classes):
     [
         (["a", "a"], "one class"),
         ([0, 1, 0.5], "0.5 in row 3"),
-        ([0, 1, 2, -1], "-1 in row 4"),
         (["a", None], "missing in row 2"),
         ([0.0, np.nan], "missing in row 2"),
         (["a", 1], "mixes"),

@@ -133,6 +133,19 @@ def test_a_member_is_the_network_of_its_seed():
     assert together.outputs(X).shape == (3, 50, 1) and together.predict(X).shape == (50,)
 
 
+def test_a_large_ensemble_in_groups_stops_as_its_members_do():
+    settings = {"epochs": 60, "validation": 0.3, "early_stopping": 4, "optimizer": cr.adam(0.05)}
+    together = fit(ensemble=6, **settings)
+    by_epoch = fit(ensemble=6, **settings, callbacks=[lambda state: None])
+    assert same(together, by_epoch) and together.history.epochs == by_epoch.history.epochs
+    ends = [event["best"] + 4 for event in together.history.events]
+    assert len(ends) == 6 and together.history.epochs == max(ends) < 60
+    for member in (0, 5):
+        alone = fit(seed=member, **settings | {"validation": (X[:15], Y[:15])})
+        again = fit(ensemble=6, **settings | {"validation": (X[:15], Y[:15])})
+        assert close([a[member] for a in leaves(again)], leaves(alone), 1e-3)
+
+
 def test_early_stopping_returns_to_the_best():
     run = fit(epochs=300, validation=0.3, early_stopping=5, optimizer=cr.adam(0.05))
     event = run.history.events[-1]

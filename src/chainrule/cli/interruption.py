@@ -39,8 +39,11 @@ def interruptible(out: Path, terminal: Terminal) -> Iterator[None]:
             return
         number = unraisable.exc_value.args[0]
         signal.signal(number, interrupt)
-        threading.Timer(AGAIN, _thread.interrupt_main, (number,)).start()
+        again = threading.Timer(AGAIN, _thread.interrupt_main, (number,))
+        pending.append(again)
+        again.start()
 
+    pending: list[threading.Timer] = []
     hook, before = sys.unraisablehook, {number: signal.signal(number, interrupt) for number in CODES}
     sys.unraisablehook = lost
     try:
@@ -49,6 +52,8 @@ def interruptible(out: Path, terminal: Terminal) -> Iterator[None]:
         complain(f"Interrupted. {way_on(out)}.", "Interrupted", terminal.json)
         raise typer.Exit(CODES[e.args[0]]) from e
     finally:
+        for again in pending:
+            again.cancel()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -108,8 +108,8 @@ def _refuse_unlabeled(labels: list) -> None:
     if bare and min(labels) == -1 and max(labels) >= 2:
         at = [i + 1 for i, label in enumerate(labels) if label == -1]
         raise DataError(
-            f"y holds -1 in {listed('row', at)} beside labels up to {max(labels)}: -1 usually marks rows without a label. "
-            "Drop these rows, or give that class another label."
+            f"y holds -1 in {listed('row', at)} beside labels up to {max(labels)}: -1 usually marks rows without a "
+            "label. Drop these rows, or give that class another label."
         )
 
 

@@ -9,17 +9,16 @@ from pathlib import Path
 def enable() -> Path | None:
     """Keep compiled programs between processes; the directory, or None where there can be none.
 
-    ``JAX_COMPILATION_CACHE_DIR`` goes first. Otherwise it is ``chainrule/xla`` in the user's cache directory, which
-    nobody else may enter: a compiled program is code. A directory that cannot be made or written, or that belongs to
-    somebody else, means no cache and no failure.
+    A directory that was set before, or ``JAX_COMPILATION_CACHE_DIR``, goes first. Otherwise it is ``chainrule/xla`` in
+    the user's cache directory, which nobody else may enter: a compiled program is code. A directory that cannot be
+    made or written, or that belongs to somebody else, means no cache and no failure.
     """
     import jax
 
+    named = jax.config.values["jax_compilation_cache_dir"]
+    path = Path(named) if named else private(directory())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    if named := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return Path(named)
-    path = private(directory())
     if path is not None:
         jax.config.update("jax_compilation_cache_dir", str(path))
     return path

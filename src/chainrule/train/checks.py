@@ -37,8 +37,8 @@ def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) ->
     if losses.shape != y.shape[:1]:
         raise DesignError(
             f"The loss {getattr(loss, '__name__', loss)} gave shape {losses.shape} for outputs {z.shape} and targets "
-            f"{y.shape}: one value per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit takes "
-            "the weighted mean."
+            f"{y.shape}: one value per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit "
+            "takes the weighted mean."
         )
 
 

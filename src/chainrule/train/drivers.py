@@ -34,7 +34,7 @@ def compiled(
 
     def more(carry: tuple[State, dict]) -> Any:
         state, _ = carry
-        return (state.step < last) & jnp.all(state.members.ok) & ~jnp.all(state.members.stopped)
+        return (state.step < last) & jnp.all(state.members.ok) & ~(jnp.all(state.members.stopped) & numbers["halts"])
 
     def epoch_of(carry: tuple[State, dict]) -> tuple[State, dict]:
         state, history = carry
@@ -74,7 +74,9 @@ def stepwise(
     """The same as ``compiled``, from Python step by step: for layers that are slow inside a compiled loop."""
     step, rows = int(state.step), []
     first = step // plan.per_epoch
-    while step < last and bool(jnp.all(state.members.ok)) and not bool(jnp.all(state.members.stopped)):
+    while step < last and bool(jnp.all(state.members.ok)):
+        if numbers["halts"] and bool(jnp.all(state.members.stopped)):
+            break
         i, at = step // plan.per_epoch - first, step % plan.per_epoch
         arguments = (plan, state, data, order[i], rates[i, at], keys, numbers)
         state = _one_last_step(*arguments) if at == plan.batches else _one_step(*arguments, at)

@@ -43,6 +43,11 @@ class History(Mapping):
         probes = {k: np.concatenate([v, later.probes[k]]) for k, v in self.probes.items()}
         return History(members, probes, self.events + later.events)
 
+    def until(self, epoch: int) -> "History":
+        """The history of the first ``epoch`` epochs."""
+        members, probes = ({k: v[:epoch] for k, v in kept.items()} for kept in (self.members, self.probes))
+        return History(members, probes, self.events)
+
     @property
     def epochs(self) -> int:
         """Epochs done."""

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from chainrule.errors import DataError, DesignError
-from chainrule.layers.layer import Params
+from chainrule.layers.layer import Layer, Params
 from chainrule.train.descent import Plan
 from chainrule.train.design import Design
 from chainrule.train.drivers import begin
@@ -70,7 +71,7 @@ def plan_of(design: Design, rows: int) -> Plan:
 def numbers_of(design: Design, plan: Plan) -> dict:
     """The numbers that enter the program as traced scalars: changing one compiles nothing."""
     recipe = design.recipe
-    numbers: dict[str, Any] = {"optimizer": recipe.optimizer.numbers(), "probe_every": plan.per_epoch}
+    numbers: dict[str, Any] = {"optimizer": recipe.optimizer.numbers(), "probe_every": plan.per_epoch, "halts": True}
     if recipe.penalty is not None:
         numbers["penalty"] = tuple(recipe.penalty.weights)
     if recipe.clip_norm is not None:
@@ -91,17 +92,23 @@ def first_standing(job: Job, design: Design, params: Params | None = None) -> St
     if params is None:
         params = drawn(job, x)
         if design.network.prepares:
-            prepare = jax.jit(design.network.prepare)
-            params = jax.vmap(prepare, (0, None))(params, x) if job.plan.members > 1 else prepare(params, x)
+            params = _prepared(design.network, job.plan.members > 1, params, x)
     return Standing(begin(job.plan, params, job.data[0], job.numbers), design.recipe.epochs)
 
 
 def drawn(job: Job, x: Any) -> Params:
     """Parameters from the seed: member m of an ensemble starts as the network of seed + m does."""
-    init = jax.jit(job.plan.net.init) if job.plan.members == 1 else jax.jit(jax.vmap(job.plan.net.init, (0, None)))
-    example = jax.tree.map(lambda a: a[:1], x)
-    return init(jax.vmap(_start_key)(job.keys) if job.plan.members > 1 else _start_key(job.keys), example)
+    return _drawn(job.plan.net, job.plan.members > 1, job.keys, jax.tree.map(lambda a: a[:1], x))
 
 
-def _start_key(key: Any) -> Any:
-    return jax.random.fold_in(key, 2**31)  # no step has this number, so no noise repeats the start
+@partial(jax.jit, static_argnames=("net", "many"))
+def _drawn(net: Layer, many: bool, keys: Any, x: Any) -> Params:
+    def one(key: Any) -> Params:
+        return net.init(jax.random.fold_in(key, 2**31), x)  # no step has this number, so no noise repeats the start
+
+    return jax.vmap(one)(keys) if many else one(keys)
+
+
+@partial(jax.jit, static_argnames=("net", "many"))
+def _prepared(net: Layer, many: bool, params: Params, x: Any) -> Params:
+    return jax.vmap(net.prepare, (0, None))(params, x) if many else net.prepare(params, x)

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.train.descent import Plan, State
 from chainrule.train.drivers import DRIVERS, Data
+from chainrule.train.groups import in_groups
 from chainrule.train.history import History
 from chainrule.train.schedules import rates_of
 
@@ -59,7 +60,7 @@ class Stretches:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.seconds_per_step: float | None = None
+        self.seconds_per_step = 0.0
         self._order = lru_cache(maxsize=1)(self._order_of)
 
     def compile(self, state: State, epochs: int) -> None:
@@ -69,7 +70,7 @@ class Stretches:
     def stop(self, step: int, epochs: int, by_epoch: bool) -> int:
         """The step at which the next stretch ends: within an epoch, or after whole ones."""
         per_epoch = self.job.plan.per_epoch
-        steps = 32 if self.seconds_per_step is None else int(SECONDS / self.seconds_per_step) + 1
+        steps = 32 if not self.seconds_per_step else int(SECONDS / self.seconds_per_step) + 1
         epoch, begun = divmod(step, per_epoch)
         end = (epoch + 1) * per_epoch
         if by_epoch:
@@ -84,7 +85,8 @@ class Stretches:
         step, per_epoch = int(state.step), job.plan.per_epoch
         first = step // per_epoch
         count = max(1, -(-last // per_epoch) - first)
-        after, rows = DRIVERS[job.driver](
+        after, rows = in_groups(
+            DRIVERS[job.driver],
             job.plan,
             state,
             job.data,

@@ -64,6 +64,8 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
                 continue
             if int(state.step) % job.plan.per_epoch == 0:
                 standing = replace(standing, state=state, history=standing.history + history)
+                if bool(jnp.all(state.members.stopped)):
+                    standing = replace(standing, history=standing.history.until(_stopped_after(job, state)))
                 if budget is not None:
                     epochs = max(1, int(budget / max(time.monotonic() - began, 1e-6)))
                     standing = replace(standing, epochs=min(epochs, standing.epochs), budgeted=True)
@@ -80,6 +82,11 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
             watchers.checkpoint(standing)
         raise
     return standing
+
+
+def _stopped_after(job: Job, state: State) -> int:
+    """The epochs after which the last member had stopped: groups of members may have run on to the end of a stretch."""
+    return int(jnp.max(state.members.best.epoch)) + job.numbers["early_stopping"]["patience"] + 1
 
 
 def recovered(stretches: Stretches, standing: Standing, broken: State, watchers: Watchers) -> Standing:
@@ -114,6 +121,7 @@ def _with(standing: Standing, events: list[dict]) -> Standing:
 def _hopeless(job: Job, place: str, step: int) -> str:
     return (
         f"Training diverged at step {step}{place and f', first in {place}'}, and again after the learning rate "
-        f"{job.learning_rate} had been halved {RETRIES} times, and the loss is above what it was before the first step. "
-        "Scale the inputs (cr.Standardize() first), lower the learning rate, or clip gradients with clip_norm=1.0."
+        f"{job.learning_rate} had been halved {RETRIES} times, and the loss is above what it was before the "
+        "first step. Scale the inputs (cr.Standardize() first), lower the learning rate, or clip gradients with "
+        "clip_norm=1.0."
     )

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.errors import DesignError
+from chainrule.train.bare import bare_design, design_targets
 from chainrule.train.checks import check_network
-from chainrule.train.fit import bare_design, design_targets
 from chainrule.train.materials import Materials, from_arrays
 from chainrule.train.optimizers import Optimizer, adam
 from chainrule.train.own_loop import step
@@ -29,7 +29,8 @@ class RateSearch:
         best = int(np.argmin(self.losses))
         return (
             f"Suggested learning rate: {self.suggestion:.2g}. The loss fell from {self.losses[0]:.4g} to "
-            f"{self.losses[best]:.4g} at {self.rates[best]:.2g}; the suggestion is where it fell fastest, at a tenth of that at most."
+            f"{self.losses[best]:.4g} at {self.rates[best]:.2g}; the suggestion is where it fell fastest, at "
+            "a tenth of that at most."
         )
 
 
