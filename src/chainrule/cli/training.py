@@ -2,6 +2,7 @@
 
 import shlex
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.interruption import interruptible
 from chainrule.cli.terminal import Terminal
-from chainrule.errors import DesignError
+from chainrule.errors import ChainruleWarning, DesignError
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -69,7 +70,9 @@ def trained(fit: Callable[[], "Run"], table: "Table", out: Path, terminal: Termi
         materials = from_table(run.design, table, fitted=True)
         if run.scores is None or materials.test is None or materials.learned is None:
             raise DesignError(f"The design of {out} holds no rows out for a test: set test in its split, such as 0.2.")
-        linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChainruleWarning)  # what these rows surprise with was said of all rows
+            linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
     scores = Scores.from_data(run.scores.to_data() | {"baselines": linear})
     directory.write_json(out / "scores.json", scores.to_data())
     return Trained(run, out, scores, materials.test, seconds)

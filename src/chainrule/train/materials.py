@@ -59,35 +59,36 @@ def from_table(design: Design, data: Any, fitted: bool = False, validation: Any 
     labels = encoder.target.fit(table[encoder.target.name]) if isinstance(encoder.target, ClassTarget) else None
     codes = None if labels is None else labels.encode(table[labels.name])
     order = None if split.time is None else table[split.time]
-    learning, testing = _cut(table.rows, split.test, design.recipe.seed, codes, order)
-    kept = table.take(learning)
-    inner = None if codes is None else codes[learning]
-    training, holding = _cut(
-        len(learning),
-        split.validation,
-        design.recipe.seed + 1,
-        inner,
-        None if order is None else order[learning],
-    )
+
+    def cut(rows: np.ndarray, fraction: float | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = (values if values is None else values[rows] for values in (codes, order))
+        kept, held = _cut(len(rows), fraction, seed, *parts)
+        return rows[kept], rows[held]
+
+    learning, testing = cut(np.arange(table.rows), split.test, design.recipe.seed)
+    training, holding = cut(learning, split.validation, design.recipe.seed + 1)
     if not fitted:
-        encoder = encoder.fit(kept.take(training))
+        encoder = encoder.fit(table.take(training))
     if labels is not None and isinstance(encoder.target, ClassTarget):
         encoder = replace(encoder, target=labels)
     design = replace(design, encoder=encoder)
     name = encoder.target.name
-
-    def rows(part: Table) -> Rows:
-        y = encoder.target.encode(part[name])
-        return Rows(encoder.encode(part), y, weights(design, part[name], None))
-
-    held = None if holding is None else rows(kept.take(holding))
+    source = ArraySource(_encoded(design, table))
+    held = Rows(*source.take(holding)) if len(holding) else None
     if validation is not None:
-        held = rows(with_target(design, Table.of(validation)))
-    test = None if testing is None else (table.take(testing), table.take(testing)[name])
+        held = _encoded(design, with_target(design, Table.of(validation)))
     seen = table.select([name, *(column.name for column in encoder.columns)])
-    outside = np.setdiff1d(np.arange(table.rows), learning[training])
-    twice = duplicates_across(seen, learning[training], outside)
-    return Materials(design, rows(kept.take(training)), held, record, test, (kept, kept[name]), twice)
+    twice = duplicates_across(seen, training, np.setdiff1d(np.arange(table.rows), training))
+    kept, tested = table.take(learning), table.take(testing)
+    return Materials(
+        design,
+        Rows(*source.take(training)),
+        held,
+        record,
+        (tested, tested[name]) if len(testing) else None,
+        (kept, kept[name]),
+        twice,
+    )
 
 
 def with_target(design: Design, table: Table) -> Table:
@@ -117,13 +118,13 @@ def from_arrays(design: Design, x: Any, y: Any, sample_weight: Any = None, valid
     def rows(at: np.ndarray) -> Rows:
         return Rows(*source.take(at))
 
-    held = None if holding is None else rows(holding)
+    held = rows(holding) if len(holding) else None
     if validation is not None:
         held = given(design, validation)
     if not np.any(w[training] > 0):
         raise DataError("fit: the sample weights of all training rows are 0, so nothing would be learned.")
     twice = 0
-    if holding is not None and isinstance(x, np.ndarray):
+    if len(holding) and isinstance(x, np.ndarray):
         twice = duplicates_across(np.column_stack([x.reshape(count, -1), y.reshape(count, -1)]), training, holding)
     return Materials(design, rows(training), held, record, None, (x, labels), twice)
 
@@ -196,7 +197,12 @@ def hash_of(*trees: Any) -> str:
     return digest.hexdigest()
 
 
-def _cut(rows: int, fraction: float | None, seed: int, labels: Any, order: Any) -> tuple[np.ndarray, Any]:
+def _encoded(design: Design, table: Table) -> Rows:
+    labels = table[design.encoder.target.name]
+    return Rows(design.encoder.encode(table), design.encoder.target.encode(labels), weights(design, labels, None))
+
+
+def _cut(rows: int, fraction: float | None, seed: int, labels: Any, order: Any) -> tuple[np.ndarray, np.ndarray]:
     if fraction is None:
-        return np.arange(rows), None
+        return np.arange(rows), np.arange(0)
     return holdout(rows, fraction, seed, labels=labels, order=order)
