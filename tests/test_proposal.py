@@ -12,8 +12,8 @@ import pytest
 
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError, DesignError
+from chainrule.layers.summary import summary
 from chainrule.proposal.baselines import baselines
-from chainrule.proposal.columns import FEW_CATEGORIES
 from chainrule.proposal.leaks import decides
 from chainrule.proposal.propose import design
 from chainrule.proposal.schedule import batch_size_of, epochs_of, validation_of
@@ -21,6 +21,7 @@ from chainrule.proposal.target import aim_of, task_of
 from chainrule.train.design import Design
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+EMBEDDED = ("iris", "breast_cancer", "diabetes", "wine", "digits")
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared real data sets are not beside this checkout")
 
 
@@ -62,6 +63,13 @@ def first_loss(proposed, data):
     y = encoder.target.encode(table[encoder.target.name])
     p = proposed.network.init(jax.random.key(0), x)
     return float(np.mean(proposed.loss(proposed.network(p, x), y)))
+
+
+def expect_one_line_each(proposed):
+    lines = str(proposed).splitlines()
+    for reason in proposed.reasons:
+        assert reason.choice and reason.because
+        assert f"- {reason}" in lines and len(str(reason)) <= 100
 
 
 class TestTask:
@@ -116,7 +124,8 @@ class TestColumns:
         forms = {c.name: getattr(c, "method", "number") for c in proposed.encoder.columns}
         assert forms == {"area": "number", "age": "number", "color": "one_hot", "make": "embedding"}
         assert "Embedding(size=31, dim=11)" in repr(proposed.network)
-        assert f"{FEW_CATEGORIES} categories or fewer" in words(proposed)
+        assert "color as 0/1 columns: 2 categories" in words(proposed)
+        assert "make embedded: 31 codes learned in 11 dimensions" in words(proposed)
         _, x = encoded(proposed, data)
         assert set(x) == {"numbers", "make"}
         assert math.isfinite(first_loss(proposed, data))
@@ -262,7 +271,7 @@ class TestRecipe:
 
 
 class TestDesign:
-    @pytest.mark.parametrize("name", ["iris", "breast_cancer", "diabetes", "wine", "digits"])
+    @pytest.mark.parametrize("name", EMBEDDED)
     def test_embedded_sets_start_at_the_loss_of_knowing_nothing(self, name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ChainruleWarning)  # digits has constant pixels
@@ -273,13 +282,48 @@ class TestDesign:
         )
         assert first_loss(proposed, name) == pytest.approx(expected, rel=0.02)
 
-    def test_every_choice_has_one_line_and_survives_json(self):
+    @pytest.mark.parametrize("name", EMBEDDED)
+    def test_every_reason_of_an_embedded_set_is_one_line(self, name):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChainruleWarning)
+            expect_one_line_each(design(name))
+
+    def test_every_reason_is_one_line_however_long_the_lists_and_names(self):
+        rng, rows = draw(6), 600
+        long = "a column whose name is a whole sentence, as in many surveys"
+        flags = {f"{long} {i}": np.tile(["yes", "no", None], rows // 3) for i in range(30)}
+        codes = {f"{long}, code {i}": np.tile([f"c{j}" for j in range(20 + i)], 30)[:rows] for i in range(20)}
+        blank = {f"{long}, blank {i}": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)) for i in "abc"}
+        same = {f"{long}, constant {i}": ["US"] * rows for i in range(9)}
+        odd = {f"{long}, empty": [None] * rows, "row": np.arange(float(rows))}
+        targets = {
+            "heavy": rng.standard_t(2, rows) * -1e6,
+            "normal": rng.normal(-2e5, 1.2e5, rows),
+            "counts": rng.poisson(np.exp(rng.normal(6, 1, rows))).astype(float),
+            "classes": np.where(rng.permutation(rows) < 60, long, long + " not"),
+            "many classes": np.array([f"{long} {i % 100}" for i in rng.permutation(rows)]),
+        }
+        for name, values in targets.items():
+            data = {"x": rng.normal(size=rows), **flags, **codes, **blank, **same, **odd, f"{name} of {long}": values}
+            with pytest.warns(ChainruleWarning, match="Left out"):
+                expect_one_line_each(design(data, f"{name} of {long}"))
+        with pytest.warns(ChainruleWarning, match="few"):
+            expect_one_line_each(design(houses(40, **{f"z{i}": rng.normal(size=40) for i in range(50)}), "price"))
+        expect_one_line_each(design(houses(60), "price", epochs=3, task="regression"))
+
+    def test_every_choice_has_a_reason_and_survives_json(self):
         proposed = design(houses(), "price")
-        for reason in proposed.reasons:
-            assert reason.choice and reason.because and "\n" not in str(reason)
+        assert all(reason.choice and reason.because for reason in proposed.reasons)
         text = json.dumps(proposed.to_data())
         assert Design.from_data(json.loads(text)) == proposed
         assert "120 rows" in words(proposed)
+
+    def test_its_network_has_no_note_of_vanishing_gradients(self):
+        makes = np.tile([f"make{i}" for i in range(30)], 20)
+        for data in (houses(), houses(600, make=makes), {"make": makes, "price": np.arange(600) % 7 / 3}):
+            proposed = design(data, "price")
+            found = summary(proposed.network, encoded(proposed, data)[1])
+            assert not found.notes and found.parameters > 0 and "vanish" not in str(found)
 
     def test_the_same_table_gives_the_same_design(self):
         assert design(houses(), "price") == design(houses(), "price")
@@ -309,6 +353,7 @@ class TestRealTables:
             warnings.simplefilter("ignore", ChainruleWarning)  # some have constant columns
             proposed = design(path, target)
         assert proposed.reasons[0].choice == f"{task} of {target}"
+        expect_one_line_each(proposed)
         assert math.isfinite(first_loss(proposed, path))
 
     def test_leaks_in_published_tables(self):
@@ -321,7 +366,8 @@ class TestRealTables:
         assert {c.name: getattr(c, "method", "number") for c in proposed.encoder.columns}[
             "ocean_proximity"
         ] == "one_hot"
-        assert "total_bedrooms" in words(proposed)
+        assert "0/1 columns mark blanks in total_bedrooms" in words(proposed)
+        expect_one_line_each(proposed)
 
     def test_horses_without_a_header(self):
         with warnings.catch_warnings():
@@ -336,6 +382,7 @@ class TestRealTables:
         with pytest.warns(ChainruleWarning, match="'precipitation' of the same moment"):
             design(path, "weather", time="date")
         tomorrow = design(path, "weather", time="date", ahead=1)
+        expect_one_line_each(tomorrow)
         assert tomorrow.encoder.target.name == "weather +1"
         assert "weather" in [c.name for c in tomorrow.encoder.columns]
         assert tomorrow.recipe.split.time == "date" and tomorrow.recipe.split.ahead == 1

@@ -23,7 +23,7 @@ from chainrule.layers.signal import bend, elementwise, flow, given, slope
 from chainrule.layers.standardize import Standardize
 from chainrule.layers.summary import summary
 from chainrule.maths.activations import identity, relu, sigmoid, softmax, tanh
-from chainrule.maths.initializers import RandomNormal, glorot_normal, he_normal, lecun_normal
+from chainrule.maths.initializers import RandomNormal, constant, glorot_normal, he_normal, lecun_normal
 
 KEY = jax.random.key(0)
 
@@ -206,6 +206,15 @@ def test_vanishing_gradients_are_said():
     (note,) = summary(blocks(20, 64, RandomNormal(std=0.5), relu), (32, 64)).notes
     assert "explode" in note and "each Dense by 16" in note
     assert not summary(blocks(12, 64, he_normal, relu), (32, 64)).notes
+
+
+def test_an_output_that_starts_small_is_no_vanishing_gradient():
+    hidden = [f for _ in range(3) for f in (Dense(64, init=he_normal), relu)]
+    small = Dense(2, init=RandomNormal(std=1e-6))
+    for output in (small, Dense(2, init=constant(0.0))):
+        assert not summary(Chain(*hidden, output), (32, 64)).notes
+    (note,) = summary(Chain(Dense(64), *[sigmoid, Dense(64)] * 12, small), (32, 64)).notes
+    assert "vanish" in note and "each Dense by 1," in note  # the output's factor of 1e-12 is left out
 
 
 def test_layers_without_a_law_are_measured_and_marked():

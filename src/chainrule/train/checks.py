@@ -19,7 +19,7 @@ def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) ->
     """
     check_starts(net)
     check_last_layer(net, loss, targets)
-    params = jax.eval_shape(net.init, jax.random.key(0), x)
+    params = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
     if not jax.tree.leaves(params):
         raise DesignError(f"{net} has no parameters: there is nothing to train. Add a layer such as cr.Dense(units).")
     check_memory(net, params)

@@ -22,7 +22,7 @@ def begin(plan: Plan, params: Any, rows: Rows, numbers: dict) -> State:
 
 @partial(jax.jit, static_argnames="plan")
 def compiled(
-    plan: Plan, state: State, data: Data, order: Any, rates: Any, keys: Any, numbers: dict, last: Any
+    plan: Plan, state: State, data: Data, order: Any, rates: Any, seeds: Any, numbers: dict, last: Any
 ) -> tuple[State, dict]:
     """Go on to step ``last`` in one program; the row of the history of each epoch that ended on the way.
 
@@ -47,13 +47,13 @@ def compiled(
 
         def one(state: State) -> State:
             at = state.step - begun
-            return _step(plan, state, data, order[i], rates[i, at], keys, numbers, at)
+            return _step(plan, state, data, order[i], rates[i, at], seeds, numbers, at)
 
         state = jax.lax.while_loop(go_on, one, state)
         if plan.last is not None:
             state = jax.lax.cond(
                 (state.step == begun + plan.batches) & (state.step < last) & jnp.all(state.members.ok),
-                lambda s: _last_step(plan, s, data, order[i], rates[i, plan.batches], keys, numbers),
+                lambda s: _last_step(plan, s, data, order[i], rates[i, plan.batches], seeds, numbers),
                 lambda s: s,
                 state,
             )
@@ -69,7 +69,7 @@ def compiled(
 
 
 def stepwise(
-    plan: Plan, state: State, data: Data, order: Any, rates: Any, keys: Any, numbers: dict, last: int
+    plan: Plan, state: State, data: Data, order: Any, rates: Any, seeds: Any, numbers: dict, last: int
 ) -> tuple[State, dict]:
     """The same as ``compiled``, from Python step by step: for layers that are slow inside a compiled loop."""
     step, rows = int(state.step), []
@@ -78,7 +78,7 @@ def stepwise(
         if numbers["halts"] and bool(jnp.all(state.members.stopped)):
             break
         i, at = step // plan.per_epoch - first, step % plan.per_epoch
-        arguments = (plan, state, data, order[i], rates[i, at], keys, numbers)
+        arguments = (plan, state, data, order[i], rates[i, at], seeds, numbers)
         state = _one_last_step(*arguments) if at == plan.batches else _one_step(*arguments, at)
         step += 1
         if step % plan.per_epoch == 0 and bool(jnp.all(state.members.ok)):
@@ -90,26 +90,28 @@ def stepwise(
 DRIVERS: dict[str, Callable] = {"compiled": compiled, "stepwise": stepwise}
 
 
-def _step(plan: Plan, state: State, data: Data, order: Any, rate: Any, keys: Any, numbers: dict, at: Any) -> State:
+def _step(plan: Plan, state: State, data: Data, order: Any, rate: Any, seeds: Any, numbers: dict, at: Any) -> State:
     rows = jax.lax.dynamic_slice_in_dim(order, at * plan.rows, plan.rows, axis=-1)
-    return _descend(plan, state, data, rows, rate, keys, numbers)
+    return _descend(plan, state, data, rows, rate, seeds, numbers)
 
 
-def _last_step(plan: Plan, state: State, data: Data, order: Any, rate: Any, keys: Any, numbers: dict) -> State:
-    return _descend(plan, state, data, order[..., plan.batches * plan.rows :], rate, keys, numbers)
+def _last_step(plan: Plan, state: State, data: Data, order: Any, rate: Any, seeds: Any, numbers: dict) -> State:
+    return _descend(plan, state, data, order[..., plan.batches * plan.rows :], rate, seeds, numbers)
 
 
-def _descend(plan: Plan, state: State, data: Data, rows: Any, rate: Any, keys: Any, numbers: dict) -> State:
+def _descend(plan: Plan, state: State, data: Data, rows: Any, rate: Any, seeds: Any, numbers: dict) -> State:
     train = data[0]
 
-    def one(member: Any, rows: Any, key: Any) -> Any:
+    def one(member: Any, rows: Any, seed: Any) -> Any:
         taken = jnp.maximum(rows, 0)  # -1 marks a padded row: any row, of weight 0
         batch = Rows(*jax.tree.map(lambda a: a[taken], (train.x, train.y, train.w)))
         batch = batch._replace(w=jnp.where(rows < 0, 0, batch.w))
         batch = jax.tree.map(lambda a: a.reshape(plan.parts, -1, *a.shape[1:]), batch)
-        return descend(plan, member, batch, rate, jax.random.fold_in(key, state.step), state.step, numbers)
+        return descend(
+            plan, member, batch, rate, jax.random.fold_in(jax.random.key(seed), state.step), state.step, numbers
+        )
 
-    return State(state.step + 1, each(plan, one, (0, 0, 0))(state.members, rows, keys))
+    return State(state.step + 1, each(plan, one, (0, 0, 0))(state.members, rows, seeds))
 
 
 def _close(plan: Plan, state: State, data: Data, numbers: dict) -> tuple[State, dict]:

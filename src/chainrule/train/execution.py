@@ -18,8 +18,8 @@ from chainrule.layers.layer import Params
 from chainrule.train import directory, saved
 from chainrule.train.bare import design_targets
 from chainrule.train.checks import check_network
+from chainrule.train.descent import State
 from chainrule.train.design import Design
-from chainrule.train.fault import first_fault
 from chainrule.train.history import History
 from chainrule.train.materials import Materials
 from chainrule.train.planning import first_standing, job_of
@@ -62,7 +62,7 @@ def execute(
             stretch=shown.update,
             epoch=_called(callbacks) if callbacks else None,
             checkpoint=None if out is None else _checkpointing(out, design, materials),
-            where=first_fault,
+            where=_first_fault,
         )
         standing = train(job, standing, watchers, design.recipe.time_budget)
     run = Run(design, final_params(job, standing), _told(job, standing), materials.record, data=materials.learned)
@@ -97,6 +97,12 @@ def _warn(materials: Materials) -> None:
         )
     for text in filter(None, said):
         warnings.warn(text, ChainruleWarning, stacklevel=4)
+
+
+def _first_fault(job: Job, state: State, member: int) -> str:
+    from chainrule.train.fault import first_fault  # only a training that breaks needs it
+
+    return first_fault(job, state, member)
 
 
 def _called(callbacks: tuple[Callable, ...]) -> Callable[[Standing], bool]:

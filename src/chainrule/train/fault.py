@@ -22,7 +22,7 @@ def first_fault(job: Job, state: State, member: int) -> str:
     rows = np.maximum(order[at * plan.rows : (at + 1) * plan.rows], 0)
     train = job.data[0]
     x, y = jax.tree.map(lambda a: a[rows], (train.x, train.y))
-    key = jax.random.fold_in(job.keys if plan.members == 1 else job.keys[member], step)
+    key = jax.random.fold_in(jax.random.key(job.seed + member), step)
 
     def mean_loss(params: Any) -> Any:
         return jnp.mean(plan.loss(plan.net.run(params, x, key)[0], y))

@@ -16,11 +16,11 @@ GROUP = 4
 
 
 def in_groups(
-    driver: Callable, plan: Plan, state: State, data: Any, order: Any, rates: Any, keys: Any, numbers: dict, last: Any
+    driver: Callable, plan: Plan, state: State, data: Any, order: Any, rates: Any, seeds: Any, numbers: dict, last: Any
 ) -> tuple[State, dict]:
     """What ``driver`` does, for groups of members at the same time; one program suffices elsewhere than on a CPU."""
     if plan.members <= GROUP or jax.default_backend() != "cpu":
-        return driver(plan, state, data, order, rates, keys, numbers, last)
+        return driver(plan, state, data, order, rates, seeds, numbers, last)
     # A group whose members have all stopped must not end before the others: all go on to the same step.
     numbers = numbers | {"halts": False}
 
@@ -28,7 +28,7 @@ def in_groups(
         part = slice(group[0], group[-1] + 1)
         members = jax.tree.map(lambda a: np.asarray(a)[part], state.members)
         some = replace(plan, members=len(group))
-        done = driver(some, State(state.step, members), data, order[:, part], rates, keys[part], numbers, last)
+        done = driver(some, State(state.step, members), data, order[:, part], rates, seeds[part], numbers, last)
         return jax.block_until_ready(done)
 
     groups = np.array_split(np.arange(plan.members), -(-plan.members // GROUP))

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from chainrule.errors import DataError, DesignError
 from chainrule.layers.layer import Layer, Params
@@ -25,8 +24,8 @@ def job_of(materials: Materials) -> Job:
     design, train = materials.design, materials.train
     recipe, rows = design.recipe, len(materials.train.w)
     plan = plan_of(design, rows)
-    held = None if materials.held is None else jax.tree.map(jnp.asarray, in_parts(materials.held))
-    data = (jax.tree.map(jnp.asarray, train), held)
+    held = None if materials.held is None else jax.device_put(in_parts(materials.held))
+    data = (jax.device_put(train), held)
     return Job(plan, numbers_of(design, plan), data, rows, recipe.seed, recipe.optimizer.learning_rate, recipe.driver)
 
 
@@ -98,15 +97,16 @@ def first_standing(job: Job, design: Design, params: Params | None = None) -> St
 
 def drawn(job: Job, x: Any) -> Params:
     """Parameters from the seed: member m of an ensemble starts as the network of seed + m does."""
-    return _drawn(job.plan.net, job.plan.members > 1, job.keys, jax.tree.map(lambda a: a[:1], x))
+    return _drawn(job.plan.net, job.plan.members > 1, job.seeds, x)
 
 
 @partial(jax.jit, static_argnames=("net", "many"))
-def _drawn(net: Layer, many: bool, keys: Any, x: Any) -> Params:
-    def one(key: Any) -> Params:
-        return net.init(jax.random.fold_in(key, 2**31), x)  # no step has this number, so no noise repeats the start
+def _drawn(net: Layer, many: bool, seeds: Any, x: Any) -> Params:
+    def one(seed: Any) -> Params:
+        key = jax.random.fold_in(jax.random.key(seed), 2**31)  # no step has this number: no noise repeats the start
+        return net.init(key, x)
 
-    return jax.vmap(one)(keys) if many else one(keys)
+    return jax.vmap(one)(seeds) if many else one(seeds)
 
 
 @partial(jax.jit, static_argnames=("net", "many"))

@@ -119,7 +119,7 @@ def design_of(path: Any, data: dict, custom: Mapping[str, Any] | None) -> Design
 
 def params_like(design: Design) -> Any:
     """The shapes of a design's parameters, with the members of an ensemble in front."""
-    params = jax.eval_shape(design.network.init, jax.random.key(0), design.encoder.example())
+    params = jax.eval_shape(lambda x: design.network.init(jax.random.key(0), x), design.encoder.example())
     members = design.recipe.ensemble
     if members == 1:
         return params

@@ -2,11 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from chainrule.train.descent import Plan, State
@@ -33,11 +31,11 @@ class Job:
     learning_rate: Any
     driver: str = "compiled"
 
-    @cached_property
-    def keys(self) -> Any:
-        """The key of the noise, one for each member."""
-        keys = [jax.random.key(self.seed + member) for member in range(self.plan.members)]
-        return jnp.stack(keys) if self.plan.members > 1 else keys[0]
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seed of each member: member m is the network of seed + m."""
+        seeds = (self.seed + np.arange(self.plan.members)) % 2**32
+        return seeds.astype(np.uint32) if self.plan.members > 1 else seeds.astype(np.uint32)[0]
 
     @property
     def buffered(self) -> int:
@@ -92,14 +90,14 @@ class Stretches:
             job.data,
             self._order(first, count),
             self._rates(first, count, epochs),
-            job.keys,
+            job.seeds,
             job.numbers,
-            jnp.asarray(last, jnp.int32),
+            np.int32(last),
         )
         done = int(after.step)
         if done > step:
             self.seconds_per_step = (time.perf_counter() - began) / (done - step)
-        ended = done // per_epoch - first - (done % per_epoch == 0 and not bool(jnp.all(after.members.ok)))
+        ended = done // per_epoch - first - (done % per_epoch == 0 and not np.all(np.asarray(after.members.ok)))
         return after, History.of(rows, ended) if ended else History()
 
     def _order_of(self, first: int, count: int) -> Any:
@@ -109,11 +107,11 @@ class Stretches:
             for m in range(job.plan.members)
         ]
         order = np.stack(members, axis=1) if job.plan.members > 1 else members[0]
-        return jnp.asarray(np.pad(order, [(0, job.buffered - count)] + [(0, 0)] * (order.ndim - 1)))
+        return np.pad(order, [(0, job.buffered - count)] + [(0, 0)] * (order.ndim - 1))
 
     def _rates(self, first: int, count: int, epochs: int) -> Any:
         job, per_epoch = self.job, self.job.plan.per_epoch
         steps = np.arange(first * per_epoch, (first + count) * per_epoch)
         rates = rates_of(job.learning_rate, steps, total=epochs * per_epoch, per_epoch=per_epoch)
         rates = np.pad(rates.reshape(count, per_epoch), [(0, job.buffered - count), (0, 0)])
-        return jnp.asarray(rates, jnp.zeros(()).dtype)
+        return rates.astype(self.job.data[0].w.dtype)

@@ -32,7 +32,7 @@ class Standing:
     @property
     def over(self) -> bool:
         """Whether nothing is left to do."""
-        stopped = bool(jnp.all(self.state.members.stopped)) or any(e["kind"] == "gave up" for e in self.history.events)
+        stopped = _all(self.state.members.stopped) or any(e["kind"] == "gave up" for e in self.history.events)
         return self.history.epochs >= self.epochs or stopped
 
 
@@ -58,13 +58,13 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
             budget = None if standing.budgeted else time_budget
             last = stretches.stop(step, standing.epochs, by_epoch=watchers.epoch is not None or budget is not None)
             state, history = stretches(state, last, standing.epochs)
-            if not bool(jnp.all(state.members.ok)):
+            if not _all(state.members.ok):
                 standing = recovered(stretches, standing, state, watchers)
                 state = standing.state
                 continue
             if int(state.step) % job.plan.per_epoch == 0:
                 standing = replace(standing, state=state, history=standing.history + history)
-                if bool(jnp.all(state.members.stopped)):
+                if _all(state.members.stopped):
                     standing = replace(standing, history=standing.history.until(_stopped_after(job, state)))
                 if budget is not None:
                     epochs = max(1, int(budget / max(time.monotonic() - began, 1e-6)))
@@ -84,9 +84,13 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
     return standing
 
 
+def _all(flags: Any) -> bool:
+    return bool(np.all(np.asarray(flags)))  # by NumPy: a small program of its own would be compiled for it
+
+
 def _stopped_after(job: Job, state: State) -> int:
     """The epochs after which the last member had stopped: groups of members may have run on to the end of a stretch."""
-    return int(jnp.max(state.members.best.epoch)) + job.numbers["early_stopping"]["patience"] + 1
+    return int(np.max(np.asarray(state.members.best.epoch))) + job.numbers["early_stopping"]["patience"] + 1
 
 
 def recovered(stretches: Stretches, standing: Standing, broken: State, watchers: Watchers) -> Standing:
