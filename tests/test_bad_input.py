@@ -107,6 +107,11 @@ REFUSED = {
         dict(net=cr.Chain(cr.Dense(1), lambda z: z if z.sum() > 0 else -z)),
         "1:<lambda>",
     ),
+    "parameters of another network": (
+        dict(params=({"W": np.ones((5, 1)), "b": np.ones(1)},)),
+        r"params has the shapes",
+    ),
+    "parameters that are not finite": (dict(params=({"W": np.full((3, 1), np.nan), "b": np.ones(1)},)), "not finite"),
     "a metric by name": (dict(metrics="auc"), "metrics"),
     "10^6 classes": (dict(net=CLASSES, y=np.arange(24), loss=cr.cross_entropy), "24 classes in 24 rows"),
 }

@@ -291,7 +291,7 @@ class TestDesign:
     def test_every_reason_is_one_line_however_long_the_lists_and_names(self):
         rng, rows = draw(6), 600
         long = "a column whose name is a whole sentence, as in many surveys"
-        flags = {f"{long} {i}": np.tile(["yes", "no", None], rows // 3) for i in range(30)}
+        flags = {f"{long} {i}": ["yes", "no", None] * (rows // 3) for i in range(30)}
         codes = {f"{long}, code {i}": np.tile([f"c{j}" for j in range(20 + i)], 30)[:rows] for i in range(20)}
         blank = {f"{long}, blank {i}": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)) for i in "abc"}
         same = {f"{long}, constant {i}": ["US"] * rows for i in range(9)}

@@ -51,8 +51,8 @@ def constant_warning(X: Any, names: Sequence[str] | None = None) -> str | None:
     if not len(constant):
         return None
     shown = ", ".join(_name(j, names) for j in constant[:6]) + (", …" if len(constant) > 6 else "")
-    what = "feature has" if len(constant) == 1 else "features have"
-    return f"{len(constant)} {what} the same value in every row and can teach nothing: {shown}. Leave it out."
+    what, them = ("feature has", "it") if len(constant) == 1 else ("features have", "them")
+    return f"{len(constant)} {what} the same value in every row and can teach nothing: {shown}. Leave {them} out."
 
 
 def _reach(X: Any) -> np.ndarray:

@@ -135,8 +135,8 @@ def split_key(key: jax.Array | None, count: int) -> list:
 
 
 def parameter_dtype(x: Any) -> Any:
-    """The dtype of parameters for inputs like x: x's own when floating, else the default float."""
-    return x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.zeros(()).dtype
+    """The dtype of parameters for inputs like x: x's own when floating and JAX has it, else the default float."""
+    return jax.dtypes.canonicalize_dtype(x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else float)
 
 
 def expect_features(layer: Layer, features: int, x: Any) -> None:

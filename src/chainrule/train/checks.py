@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
-from chainrule.errors import DesignError
+from chainrule.errors import DataError, DesignError, ShapeError
 from chainrule.layers.chain import Chain
-from chainrule.layers.layer import Layer, name_of
+from chainrule.layers.layer import Layer, Params, name_of
 from chainrule.layers.residual import Residual
 from chainrule.maths.losses import CrossEntropy, floor_of_double_softmax
 
@@ -69,6 +70,21 @@ def check_starts(net: Layer) -> None:
                 "gradient, so they stay identical for ever, and the layer counts as one unit. Take cr.he_normal or "
                 "cr.lecun_normal."
             )
+
+
+def check_params(net: Layer, x: Any, params: Params, members: int) -> None:
+    """Refuse given parameters that are not shaped as the network's own, with the members of an ensemble in front."""
+    own = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
+    front = (members,) if members > 1 else ()
+    wanted = jax.tree.map(lambda p: (*front, *p.shape), own)
+    given = jax.tree.map(np.shape, params)
+    if given != wanted:
+        raise ShapeError(
+            f"params has the shapes {given}, and {net}{f' with {members} members' if front else ''} has {wanted}. "
+            "Take them from a run of the same network, run.params, or draw them with net.init(key, x)."
+        )
+    if not all(np.isfinite(p).all() for p in jax.tree.leaves(params)):
+        raise DataError("params holds numbers that are not finite. Start from finite ones.")
 
 
 def check_memory(net: Layer, params: Any) -> None:

@@ -9,6 +9,7 @@ import jax
 
 from chainrule.errors import DataError, DesignError
 from chainrule.layers.layer import Layer, Params
+from chainrule.train.checks import check_params
 from chainrule.train.descent import Plan
 from chainrule.train.design import Design
 from chainrule.train.drivers import begin
@@ -92,6 +93,9 @@ def first_standing(job: Job, design: Design, params: Params | None = None) -> St
         params = drawn(job, x)
         if design.network.prepares:
             params = _prepared(design.network, job.plan.members > 1, params, x)
+    else:
+        check_params(design.network, x, params, job.plan.members)
+        params = jax.device_put(params)
     return Standing(begin(job.plan, params, job.data[0], job.numbers), design.recipe.epochs)
 
 
