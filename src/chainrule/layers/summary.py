@@ -159,15 +159,19 @@ def _training(net: Layer, p: Any, x: Any) -> tuple[int, int]:
 
 
 def _notes(rows: list[Row], walk: list) -> Iterator[str]:
-    """Warn when gradients at the first layer with parameters are far from those at the last, and say what did it."""
-    factors: dict[str, list[float]] = {}
-    for _, layer, _, found, v in walk:
-        into, out = _average(jax.tree.leaves(found.pull(v)[0])), _average(jax.tree.leaves(v))
-        if not found.inner and into and out:
-            factors.setdefault(name_of(layer), []).append(into / out)
+    """Warn when gradients at the first layer with parameters are far from those at the last hidden one, and say why.
+
+    The output layer is left out: it may start small, or at 0, on purpose, and the first steps make up for it.
+    """
     leaves = [row for row, (_, _, _, found, _) in zip(rows, walk, strict=True) if row.parameters and not found.inner]
+    leaves, output = leaves[:-1], leaves[-1:]
     if len(leaves) < 2 or leaves[0].gradient is None or not leaves[-1].gradient:
         return
+    factors: dict[str, list[float]] = {}
+    for place, layer, _, found, v in walk:
+        into, out = _average(jax.tree.leaves(found.pull(v)[0])), _average(jax.tree.leaves(v))
+        if not found.inner and into and out and place != output[0].place:
+            factors.setdefault(name_of(layer), []).append(into / out)
     ratio = math.sqrt(leaves[0].gradient / leaves[-1].gradient)
     if not 1e-3 <= ratio <= 1e3:
         what, remedy = ("explode", "smaller initial weights (lecun_normal)")

@@ -1,4 +1,8 @@
-"""Columns: which ones the network reads, in which form, and which it cannot read."""
+"""Columns: which ones the network reads, in which form, and which it cannot read.
+
+Sources: Holzmüller et al. 2024, section 3 (robust scale and smooth clip); Guo & Berkhahn 2016 (embedded categories);
+Howard & Gugger 2020 (the size of an embedding).
+"""
 
 import difflib
 import warnings
@@ -10,6 +14,7 @@ from chainrule.data.kinds import Kind, kind_of
 from chainrule.data.number_column import NumberColumn
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError, DesignError
+from chainrule.proposal.names import few
 from chainrule.train.design import Reason
 
 FEW_CATEGORIES = 10
@@ -102,7 +107,8 @@ def left_out(kinds: Mapping[str, Kind]) -> tuple[Reason, ...]:
         ChainruleWarning,
         stacklevel=4,
     )
-    return (Reason(f"without {_shown(list(kinds))}", f"nothing there holds for other rows: {said}"),)
+    found = ", ".join(dict.fromkeys(kind.kind for kind in kinds.values()))
+    return (Reason(f"without {few(list(kinds), 28)}", f"nothing to learn there ({found})"),)
 
 
 def encoder(table: Table, name: str, kind: Kind) -> NumberColumn | CategoryColumn:
@@ -122,25 +128,22 @@ def forms(
 ) -> tuple[Reason, ...]:
     """Why the numbers, the few and the many categories go in as they do."""
     numbers = [e.name for e in encoders if isinstance(e, NumberColumn)]
-    few = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "one_hot"]
+    few_values = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "one_hot"]
     many = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "embedding"]
+    blank = [name for name in numbers if kinds[name].missing]
     reasons = []
     if numbers:
-        blank = [name for name in numbers if kinds[name].missing]
-        because = "median and quartiles set the scale, and far values are drawn in smoothly: one outlier moves little"
-        if blank:
-            because += f"; a 0/1 column beside each of {_shown(blank)} says where it is blank"
-        reasons.append(Reason(f"{_count(numbers, 'number')} scaled", because, "Holzmüller et al. 2024, section 3"))
-    if few:
-        because = f"{_shown(few)}: {FEW_CATEGORIES} categories or fewer, one 0/1 column for each of them"
-        reasons.append(Reason(f"{_count(few, 'category')} as 0/1 columns", because))
-    for name in many:
-        codes = kinds[name].distinct + 1
-        because = (
-            f"{kinds[name].distinct} categories, each a point in {embedding_size(codes)} dimensions that is learned "
-            f"(1.6 * {codes}^0.56), one more for those never seen"
-        )
-        reasons.append(Reason(f"{name} embedded", because, "Guo & Berkhahn 2016; Howard & Gugger 2020"))
+        choice = f"{len(numbers):,} number{'' if len(numbers) == 1 else 's'} by median and quartiles"
+        reasons.append(Reason(choice, "one outlier moves little", "Holzmüller et al. 2024"))
+    if blank:
+        reasons.append(Reason(f"0/1 columns mark blanks in {few(blank, 30)}", "a blank may tell something"))
+    if few_values:
+        because = f"{_span([kinds[name].distinct for name in few_values])} categories, one column for each"
+        reasons.append(Reason(f"{few(few_values, 36)} as 0/1 columns", because))
+    if many:
+        codes = [kinds[name].distinct + 1 for name in many]
+        because = f"{_span(codes)} codes learned in {_span([embedding_size(n) for n in codes])} dimensions"
+        reasons.append(Reason(f"{few(many, 15)} embedded", because, "Guo & Berkhahn 2016"))
     return tuple(reasons)
 
 
@@ -152,8 +155,8 @@ def _listed(names: Iterable[str] | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _count(names: Sequence[str], kind: str) -> str:
-    return f"{len(names)} {kind} column{'' if len(names) == 1 else 's'}"
+def _span(counts: Sequence[int]) -> str:
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
 
 
 def _shown(names: Sequence[str]) -> str:

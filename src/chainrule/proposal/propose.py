@@ -95,5 +95,5 @@ def target_of(data: Any) -> str:
 def start_of(aim: Aim) -> str:
     """The first loss of a network whose outputs are all 0, in words."""
     if aim.task == "classification":
-        return f"ln {aim.outputs} = {math.log(aim.outputs):.3f}"
-    return "1, that of a rate of 1" if aim.task == "counts" else f"that of always guessing the mean ({aim.loss})"
+        return f"ln {aim.outputs:,} = {math.log(aim.outputs):.3f}, that of guessing"
+    return "1, that of a rate of 1" if aim.task == "counts" else "that of guessing the mean"

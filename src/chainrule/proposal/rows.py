@@ -1,4 +1,7 @@
-"""Rows: how many are enough to design a network for them, and what to say where they are few."""
+"""Rows: how many are enough to design a network for them, and what to say where they are few.
+
+Source: Hastie et al. 2009, chapter 18 (more columns than rows).
+"""
 
 import warnings
 
@@ -28,5 +31,5 @@ def wide_note(rows: int, columns: int) -> tuple[Reason, ...]:
     """A reason to be careful where there are more columns than rows."""
     if columns <= rows:
         return ()
-    because = f"{columns} columns and {rows} rows: some column fits the target by chance, so early stopping matters"
-    return (Reason("more columns than rows", because, "Hastie et al. 2009, chapter 18"),)
+    because = f"{columns:,} to {rows:,}: some fit by chance, so stop early"
+    return (Reason("more columns than rows", because, "Hastie et al. 2009"),)

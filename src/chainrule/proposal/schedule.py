@@ -1,4 +1,8 @@
-"""Schedule: how long, how fast and on which rows the network is trained, from the number of rows."""
+"""Schedule: how long, how fast and on which rows the network is trained, from the number of rows.
+
+Sources: Loshchilov & Hutter 2019 (adamw), 2017 (the cosine); Goyal et al. 2017 (the rise); Masters & Luschi 2018
+(small batches); Prechelt 1998 (early stopping).
+"""
 
 import math
 
@@ -85,40 +89,33 @@ def recipe_of(
         time_budget=time_budget,
         seed=seed,
     )
-    held = (
-        "the last rows in time"
-        if time
-        else "drawn so that each class keeps its share"
-        if stratified
-        else "drawn at random"
-    )
-    said = f"{steps} steps each, {count * steps:,} in all: on small tables {STEPS} do, and more learn noise"
-    if epochs is not None:
-        said = "you said so"
-    elif count == LEAST:
-        said = f"{steps} steps each, {count * steps:,} in all: every row is seen {LEAST} times"
+    held = round(rows * (1 - (test or 0)) * validation)
+    how = "the last in time" if time else "each class by its share" if stratified else "drawn at random"
+    patience = f"patience of {patience_of(count)} epochs"
     return recipe, (
         Reason(
             f"adamw, weight decay {WEIGHT_DECAY}",
-            "step sizes adapt to each weight, and weights shrink apart from the gradient",
+            "a step size per weight, decay apart from it",
             "Loshchilov & Hutter 2019",
         ),
         Reason(
-            f"learning rate to {rate}, then down",
-            f"a linear rise over the first {WARMUP:.0%} of the steps while AdamW's averages are young, then a cosine "
-            "to 0, so that the last steps average noise out",
-            "Loshchilov & Hutter 2017; Goyal et al. 2017",
+            f"learning rate up to {rate}",
+            f"over {WARMUP:.0%} of steps while adamw's averages are young",
+            "Goyal et al. 2017",
         ),
+        Reason("then a cosine down to 0", "small last steps average noise out", "Loshchilov & Hutter 2017"),
         Reason(
             f"batches of {batch} rows",
-            f"{train:,} rows to train on: {steps} steps in an epoch",
+            f"{train:,} rows to train on make {steps:,} steps an epoch",
             "Masters & Luschi 2018",
         ),
-        Reason(f"{count} epochs at most", said),
-        Reason(
-            f"{validation:.0%} held out",
-            f"{round(rows * (1 - (test or 0)) * validation):,} rows, {held}, choose the epoch; training stops "
-            f"{patience_of(count)} epochs after the best one",
-            "Prechelt 1998",
-        ),
+        Reason(f"{count:,} epochs at most", "you said so" if epochs is not None else _length(count, steps)),
+        Reason(f"{validation:.0%} held out", f"{held:,} rows, {how}, choose the epoch", "Prechelt 1998"),
+        Reason(patience, "the rate must have time to fall, and noise to average out"),
     )
+
+
+def _length(epochs: int, steps: int) -> str:
+    if epochs in (LEAST, MOST):
+        return f"{steps:,} steps each, {epochs * steps:,} in all; each row is seen {epochs} times"
+    return f"{steps:,} steps each, about {round(epochs * steps, -2):,} in all for a table this small"

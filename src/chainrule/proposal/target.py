@@ -1,6 +1,10 @@
-"""Target: what is predicted, from its values to a task, its encoding and the loss that this implies."""
+"""Target: what is predicted, from its values to a task, its encoding and the loss that this implies.
 
-import math
+Sources: Bishop 2006, sections 3.1.1 and 4.3.4 (squared error and cross-entropy as likelihoods); Huber 1964;
+McCullagh & Nelder 1989, chapter 6 (counts); LeCun et al. 1998, section 4.3 (targets on a common scale); Elkan 2001
+(class weights).
+"""
+
 import warnings
 from dataclasses import dataclass
 
@@ -10,6 +14,7 @@ from chainrule.data.targets import ClassTarget, CountTarget, NumberTarget
 from chainrule.errors import ChainruleWarning, DataError, DesignError
 from chainrule.maths.loss import Loss
 from chainrule.maths.losses import cross_entropy, huber, mean_squared_error, poisson_nll
+from chainrule.proposal.names import few
 from chainrule.train.design import Reason
 
 TASKS = ("classification", "regression", "counts")
@@ -38,10 +43,10 @@ def aim_of(name: str, values: np.ndarray, task: str = "auto") -> Aim:
     if task == "auto":
         task = found
     elif task != found:
-        because = f"you said so (the values suggest {found}: {because})"
+        because = f"you said so; the values suggest {found}"
     if task != "classification" and values.dtype == object:
         raise DesignError(f"task={task!r} needs numbers, and the target {name!r} holds text: {values[0]!r}, …")
-    reason = Reason(f"{task} of {name}", because)
+    reason = Reason(f"{task} of {few([name], 24)}", because)
     aim = {"classification": classes, "counts": counts, "regression": numbers}[task](name, values)
     return Aim(task, aim.target, aim.loss, aim.outputs, (reason, *aim.reasons))
 
@@ -56,7 +61,7 @@ def task_of(values: np.ndarray) -> tuple[str, str]:
     """The task that the values of a target suggest, and why.
 
     >>> task_of(np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]))
-    ('classification', '2 distinct whole numbers, 0 to 1, in 10 rows read as codes of classes')
+    ('classification', '2 whole numbers, 0 to 1, are codes of classes')
     >>> task_of(np.array([151.0, 75.5, 141.0, 206.0]))[0]
     'regression'
     """
@@ -66,17 +71,14 @@ def task_of(values: np.ndarray) -> tuple[str, str]:
     whole = bool(np.all(distinct == np.round(distinct)))
     span = f"{distinct[0]:,.6g} to {distinct[-1]:,.6g}"
     if not whole:
-        return "regression", f"{len(distinct):,} distinct values, fractions among them, {span}"
+        return "regression", f"{len(distinct):,} values, {span}, with fractions"
     spread_thin = distinct[-1] - distinct[0] + 1 > 1.5 * len(distinct) and len(distinct) > 3
     if len(distinct) <= FEW_VALUES and 5 * len(distinct) <= len(values) and not spread_thin:
-        return (
-            "classification",
-            f"{len(distinct)} distinct whole numbers, {span}, in {len(values):,} rows read as codes of classes",
-        )
+        return "classification", f"{len(distinct)} whole numbers, {span}, are codes of classes"
     dispersion = float(np.var(values) / max(float(np.mean(values)), 1e-9))
     if distinct[0] == 0 and _skewness(values) > 0.5 and 0.5 < dispersion < 20:
-        return "counts", f"whole numbers, {span}, skewed, with a variance {dispersion:.2g} times their mean"
-    return "regression", f"{len(distinct):,} distinct values, {span}"
+        return "counts", f"whole numbers, {span}, skewed, variance {dispersion:.2g} times the mean"
+    return "regression", f"{len(distinct):,} values, {span}"
 
 
 def classes(name: str, values: np.ndarray) -> Aim:
@@ -96,26 +98,15 @@ def classes(name: str, values: np.ndarray) -> Aim:
             ChainruleWarning,
             stacklevel=4,
         )
-    k, start = len(labels), math.log(len(labels))
-    often = ", ".join(f"{_label(labels[i])} {count[i]:,}" for i in np.argsort(-count, kind="stable")[:4])
-    share = count.max() / count.sum()
+    k, share = len(labels), count.max() / count.sum()
+    often = [f"{_label(labels[i])} ({count[i]:,})" for i in np.argsort(-count, kind="stable")]
     reasons = [
-        Reason(
-            "loss cross_entropy",
-            f"its minimum is the probability of each class; {k} classes ({often}{', …' if k > 4 else ''}), so it "
-            f"starts at ln {k} = {start:.3f}, the loss of not knowing",
-            "Bishop 2006, section 4.3.4",
-        )
+        Reason("loss cross_entropy", f"lowest at the true probability of each of the {k:,} classes", "Bishop 2006"),
+        Reason("no class weights", f"they bend probabilities; {few(often, 40)}", "Elkan 2001"),
     ]
     if share > 0.8:
-        reasons.append(
-            Reason(
-                "no class weights",
-                f"{share:.0%} of the rows are one class, so guessing it is as accurate: read recall and AUROC. "
-                'Weights would bend the probabilities; for recall on rare classes say class_weight="balanced"',
-                "Elkan 2001",
-            )
-        )
+        because = f'one guess is {share:.0%} accurate; class_weight="balanced" raises recall'
+        reasons.append(Reason("read recall and AUROC", because))
     return Aim("classification", ClassTarget(name), cross_entropy, cross_entropy.width(k), tuple(reasons))
 
 
@@ -124,34 +115,25 @@ def counts(name: str, values: np.ndarray) -> Aim:
     wrong = values[(values < 0) | (values != np.round(values))]
     if len(wrong):
         raise DesignError(f"task='counts' needs whole numbers of at least 0, and {name!r} holds {wrong[0]:g}.")
-    because = (
-        f"counts with mean {values.mean():.3g}: the network gives the log of a rate, so predictions are positive, and "
-        "an error weighs less where more is counted"
+    because = f"mean {values.mean():.3g}; errors weigh less at high counts"
+    reasons = (
+        Reason(f"loss {poisson_nll}", because, "McCullagh & Nelder 1989"),
+        Reason("output is the log of a rate", "so every predicted rate is positive"),
     )
-    reason = Reason("loss poisson_nll", because, "McCullagh & Nelder 1989, chapter 6")
-    return Aim("counts", CountTarget(name), poisson_nll, poisson_nll.width(1), (reason,))
+    return Aim("counts", CountTarget(name), poisson_nll, poisson_nll.width(1), reasons)
 
 
 def numbers(name: str, values: np.ndarray) -> Aim:
     """Numbers, standardized, and squared errors, or Huber's where the tails are heavy."""
     kurtosis = _moment(values, 4) - 3
-    scaled = Reason(
-        "target standardized",
-        f"{name} has mean {values.mean():.4g} and standard deviation {values.std():.4g}, and outputs start near 0",
-        "LeCun et al. 1998, section 4.3",
-    )
+    because = f"mean {values.mean():.4g}, deviation {values.std():.4g}; outputs start near 0"
+    scaled = Reason("target scaled", because, "LeCun et al. 1998")
     if kurtosis > HEAVY_TAILS:
         loss, source = huber, "Huber 1964"
-        because = (
-            f"the tails are heavy (excess kurtosis {kurtosis:.1f}; a normal distribution has 0): beyond one standard "
-            "deviation errors count linearly"
-        )
+        because = f"heavy tails, excess kurtosis {kurtosis:.3g}; linear beyond 1 deviation"
     else:
-        loss, source = mean_squared_error, "Bishop 2006, section 3.1.1"
-        because = (
-            "its minimum is the mean, the most likely value under normal noise; the tails are not heavy "
-            f"(excess kurtosis {kurtosis:.1f})"
-        )
+        loss, source = mean_squared_error, "Bishop 2006"
+        because = f"predicts the mean; no heavy tails, excess kurtosis {kurtosis:.1f}"
     reasons = (scaled, Reason(f"loss {loss}", because, source))
     return Aim("regression", NumberTarget(name), loss, loss.width(1), reasons)
 

@@ -1,0 +1,17 @@
+"""Names: a list of them in so much room of a line, the rest as a count."""
+
+from collections.abc import Sequence
+
+
+def few(names: Sequence[str], room: int) -> str:
+    """As many of the names as fit, and how many more there are; a first name that is too long is cut.
+
+    >>> few(["area", "age", "rooms"], 30), few(["area", "age", "rooms"], 12), few(["area"], 3)
+    ('area, age, rooms', 'area, 2 more', 'ar…')
+    """
+    for shown in range(len(names), 0, -1):
+        text = ", ".join([*names[:shown], *([f"{len(names) - shown:,} more"] if shown < len(names) else [])])
+        if len(text) <= room:
+            return text
+    rest = f", {len(names) - 1:,} more" if len(names) > 1 else ""
+    return names[0][: room - len(rest) - 1] + "…" + rest
