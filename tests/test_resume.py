@@ -231,11 +231,10 @@ def test_every_epoch_of_a_training_can_be_gone_on_from(tmp_path, members, schedu
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process to a core")
 def test_one_core_gives_the_bytes_of_two(script, tmp_path):
-    def pinned():
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
+    pinned = tmp_path / "pinned.py"
+    pinned.write_text("import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n" + SCRIPT)
     subprocess.run(command(script, "fit", tmp_path / "two", 0, 1), check=True)
-    subprocess.run(command(script, "fit", tmp_path / "one", 0, 1), check=True, preexec_fn=pinned)
+    subprocess.run(command(pinned, "fit", tmp_path / "one", 0, 1), check=True)
     assert (tmp_path / "one" / "model.safetensors").read_bytes() == (
         tmp_path / "two" / "model.safetensors"
     ).read_bytes()

@@ -128,6 +128,12 @@ def counts(y: Any, rate: Any, weights: Any = None) -> Estimates:
     return _joined(regression(y, rate, w), deviance)
 
 
+def mean(name: str, rows: np.ndarray) -> Estimates:
+    """The mean of one value per row."""
+    rows = _floats(name, rows, 1)
+    return bootstrap([_means({name: rows})], np.ones(len(rows)), _replicates(len(rows)))
+
+
 def _replicates(size: int) -> int:
     return int(np.clip(10_000_000 // size, 200, 1000))
 

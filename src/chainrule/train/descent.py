@@ -135,12 +135,13 @@ def descend(plan: Plan, member: Member, batch: Rows, rate: Any, key: Any, step: 
     role = roles(plan.net, member.params, plan.freeze)
     weights, statistics = trained(member.params, role), fixed(member.params, role)
     total = jnp.sum(batch.w)
+    divisor = jnp.where(total > 0, total, 1)  # a batch of rows of weight 0 teaches nothing
 
     def objective(weights: Params, statistics: Params, part: Rows, key: Any):
         z, params = plan.net.run(joined(weights, statistics), part.x, key)
         losses = plan.loss(z, part.y)
         sums = {name: jnp.sum(part.w * f(z, part.y)) for name, f in plan.metrics} | {"loss": jnp.sum(part.w * losses)}
-        return sums["loss"] / total, (fixed(params, role), sums)
+        return sums["loss"] / divisor, (fixed(params, role), sums)
 
     def penalized(weights: Params):
         decayed = [
@@ -172,7 +173,7 @@ def descend(plan: Plan, member: Member, batch: Rows, rate: Any, key: Any, step: 
         average=_averaged(plan, member, params, role, step, numbers),
         sums={name: member.sums[name] + s for name, s in (sums | {"weight": total}).items()},
         probes=_probed(plan, member, grads, step, numbers),
-        ok=member.ok & jnp.isfinite(value),
+        ok=member.ok & (jnp.isfinite(value + sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads))) | member.stopped),
     )
 
 
@@ -186,7 +187,7 @@ def close(plan: Plan, member: Member, held: Rows | None, epoch: Any, numbers: di
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(member.params)] or [jnp.array(True)]))
     limit = EXPLODED * jnp.maximum(jnp.abs(member.start), 1.0)
     member = member._replace(
-        ok=member.ok & finite & (mean["loss"] <= limit) & jnp.isfinite(watched),
+        ok=member.ok & (finite & (mean["loss"] <= limit) & jnp.isfinite(watched) | member.stopped),
         sums=_zero_sums(plan, watched.dtype),
     )
     if plan.stops_early:

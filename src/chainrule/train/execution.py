@@ -25,8 +25,9 @@ from chainrule.train.materials import Materials
 from chainrule.train.planning import first_standing, job_of
 from chainrule.train.progress import Progress
 from chainrule.train.run import Run
+from chainrule.train.standing import Standing, Watchers
 from chainrule.train.stretches import Job
-from chainrule.train.training import Standing, Watchers, train
+from chainrule.train.training import train
 
 
 @dataclass(frozen=True)

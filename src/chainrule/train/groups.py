@@ -34,7 +34,13 @@ def in_groups(
     groups = np.array_split(np.arange(plan.members), -(-plan.members // GROUP))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         states, rows = zip(*pool.map(run, groups), strict=True)
-    broken = [s.step for s in states if not np.all(s.members.ok)]
-    step = min(broken) if broken else states[0].step
+    step = min(s.step for s in states if broken(s)) if any(map(broken, states)) else states[0].step
     members = jax.tree.map(lambda *a: np.concatenate(a), *(s.members for s in states))
-    return State(step, members), jax.tree.map(lambda *a: np.concatenate(a, axis=1), *rows)
+    # Whoever broke later is trained again from before that step, and must not be blamed yet.
+    ok = np.concatenate([np.asarray(s.members.ok) | bool(s.step != step) for s in states])
+    return State(step, members._replace(ok=ok)), jax.tree.map(lambda *a: np.concatenate(a, axis=1), *rows)
+
+
+def broken(state: State) -> bool:
+    """Whether a member's training is no longer finite, or has exploded."""
+    return not np.all(np.asarray(state.members.ok))

@@ -56,7 +56,9 @@ def from_table(design: Design, data: Any, fitted: bool = False, validation: Any 
     record = record_of_table(table)
     split, encoder = design.recipe.split, design.encoder
     table = with_target(design, table)
-    labels = encoder.target.fit(table[encoder.target.name]) if isinstance(encoder.target, ClassTarget) else None
+    labels = None
+    if isinstance(encoder.target, ClassTarget):
+        labels = encoder.target if fitted else encoder.target.fit(table[encoder.target.name])
     codes = None if labels is None else labels.encode(table[labels.name])
     order = None if split.time is None else table[split.time]
 

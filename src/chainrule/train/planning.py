@@ -16,8 +16,8 @@ from chainrule.train.drivers import begin
 from chainrule.train.materials import Materials, in_parts
 from chainrule.train.probes import PROBES
 from chainrule.train.schedules import plateau
+from chainrule.train.standing import Standing
 from chainrule.train.stretches import Job
-from chainrule.train.training import Standing
 
 
 def job_of(materials: Materials) -> Job:

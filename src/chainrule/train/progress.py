@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.train.curve import curves
-from chainrule.train.training import Standing
+from chainrule.train.standing import Standing
 
 WIDEST = 100
 SECONDS = 0.08

@@ -73,22 +73,29 @@ class Run:
     def predict(self, data: Any) -> np.ndarray:
         """Labels of y's own type, or values in y's units and shape."""
         target, loss = self.design.encoder.target, self.design.loss
+        if not isinstance(loss, Loss):
+            z = self._over_members(lambda z: z, self.outputs(data))
+            return z if isinstance(target, ClassTarget) else target.decode(z)
         if isinstance(target, ClassTarget):
             return target.decode(self.predict_proba(data).argmax(axis=1))
         z = self.outputs(data)
-        if getattr(loss, "task", "") == "multilabel":
-            return target.decode((_over_members(loss.probabilities, z) > 0.5).astype(np.int32))
-        predict = loss.predict if isinstance(loss, Loss) else lambda z: z
-        return target.decode(_over_members(predict, z))
+        if loss.task == "multilabel":
+            return target.decode((self._over_members(loss.probabilities, z) > 0.5).astype(np.int32))
+        return target.decode(self._over_members(loss.predict, z))
 
     def predict_proba(self, data: Any) -> np.ndarray:
         """Probabilities (rows, classes), columns in the order of ``classes_``; of an ensemble, the members' mean."""
         loss = self.design.loss
-        if getattr(loss, "task", "regression") == "regression":
+        if not isinstance(loss, Loss):
+            raise DataError(
+                f"Your own loss {getattr(loss, '__name__', loss)} says nothing of probabilities. run.outputs(X) gives what "
+                "the network answers."
+            )
+        if loss.task == "regression":
             raise DataError(
                 f"The loss {loss} predicts numbers, not classes, so there are no probabilities. Use run.predict(X)."
             )
-        return _over_members(loss.probabilities, self.outputs(data))
+        return self._over_members(loss.probabilities, self.outputs(data))
 
     def evaluate(self, data: Any, y: Any = None) -> Scores:
         """Metrics with 95 % intervals: on a table with the target column, or on (X, y)."""
@@ -98,25 +105,30 @@ class Run:
             y = data[target.name]
         if y is None:
             raise DataError("evaluate: y is missing. Pass the targets: run.evaluate(X, y).")
-        if len(y) != arrays.rows_of(data):
-            raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(y)}.")
         truth = target.encode(y)
+        if len(truth) != arrays.rows_of(data):
+            raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(truth)}.")
+        if not isinstance(loss, Loss):
+            members = self.outputs(data) if self.design.recipe.ensemble > 1 else self.outputs(data)[None]
+            return Scores(metrics.mean("loss", np.mean([np.asarray(loss(z, truth)) for z in members], axis=0)))
         if isinstance(target, ClassTarget):
             return Scores(metrics.classification(truth, self.predict_proba(data), self.classes_))
-        if getattr(loss, "task", "") == "multilabel":
+        if loss.task == "multilabel":
             return Scores(metrics.multilabel(truth, self.predict_proba(data)))
         measure = metrics.counts if isinstance(loss, PoissonNLL) else metrics.regression
-        return Scores(measure(np.asarray(y, float), self.predict(data)))
+        prediction = self.predict(data)
+        return Scores(measure(np.asarray(y, float).reshape(prediction.shape), prediction))
+
+    def _over_members(self, f: Callable, z: np.ndarray) -> np.ndarray:
+        """``f`` of the outputs; of an ensemble, its mean over the members."""
+        many = self.design.recipe.ensemble > 1
+        return np.mean([np.asarray(f(member)) for member in z], axis=0) if many else np.asarray(f(z))
 
     def save(self, path: str | Path) -> None:
         """Write one file: design, encoders, parameters and history. Data only, checksummed, never half written."""
         from chainrule.train.saved import save
 
         save(self, path)
-
-
-def _over_members(f: Callable, z: np.ndarray) -> np.ndarray:
-    return np.asarray(f(z)) if z.ndim < 3 else np.mean([np.asarray(f(member)) for member in z], axis=0)
 
 
 @partial(jax.jit, static_argnames="net")

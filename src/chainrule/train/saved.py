@@ -19,7 +19,7 @@ from chainrule.train.history import History
 from chainrule.train.materials import DataRecord
 from chainrule.train.run import Run
 from chainrule.train.scores import Scores
-from chainrule.train.training import Standing
+from chainrule.train.standing import Standing
 
 
 def save(run: Run, path: str | Path) -> None:
