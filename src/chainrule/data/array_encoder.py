@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule import spec
 from chainrule.data.arrays import features, target_numbers
+from chainrule.data.table import Table
 from chainrule.errors import DataError, ShapeError
 
 
@@ -41,10 +42,12 @@ class ArrayEncoder:
 
     inputs: tuple
     target: Any = None
+    names: tuple[str, ...] = ()
+    """The columns of the frame that the network was trained on; a frame that comes later is read by these names."""
 
     def encode(self, x: Any) -> Any:
         """The arrays, checked: finite numbers in the shape that the network was trained on."""
-        x = features(x)
+        x = features(in_order(x, self.names))
         inputs = inputs_of(x)
         if _shapes(inputs) != _shapes(self.inputs):
             raise ShapeError(
@@ -56,6 +59,30 @@ class ArrayEncoder:
     def example(self) -> Any:
         """One example of zeros: only its shapes and types mean something."""
         return _zeros(self.inputs)
+
+
+def names_of(x: Any) -> tuple[str, ...]:
+    """The names of a frame's columns; none for arrays."""
+    names = getattr(x, "column_names", None) or getattr(x, "columns", None)
+    return () if names is None or isinstance(x, dict) or callable(names) else tuple(map(str, names))
+
+
+def in_order(x: Any, names: tuple[str, ...]) -> Any:
+    """A frame with the columns ``names``, in that order; arrays as they are."""
+    given = names_of(x)
+    if not names or not given or given == names:
+        return x
+    absent = [name for name in names if given.count(name) != 1]
+    if absent:
+        raise DataError(
+            f"X has the columns {list(given)}, and the network was trained on {list(names)}: {absent} must occur once "
+            "each. Pass the same columns; their order is free."
+        )
+    if isinstance(x, Table):
+        return x.select(names)
+    import narwhals as nw
+
+    return nw.from_native(x, eager_only=True).select(list(names)).to_native()
 
 
 def inputs_of(x: Any) -> tuple:

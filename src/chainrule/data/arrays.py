@@ -48,6 +48,8 @@ def rows_of(X: Any) -> int:
     if isinstance(X, tuple) and X and _holds_arrays(X):
         return rows_of(X[0])
     shape = getattr(X, "shape", None)
+    if not shape and not hasattr(X, "__len__"):
+        raise DataError(f"{X!r} came where rows are expected: an array, a list of rows, a frame or a path.")
     return int(shape[0]) if shape else len(X)
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from chainrule import spec
-from chainrule.errors import ShapeError
+from chainrule.errors import DesignError, ShapeError
 from chainrule.maths.distributions import Distribution
 from chainrule.maths.named import Family
 from chainrule.maths.row_metrics import row_metric
@@ -37,6 +37,10 @@ class Loss(Family):
     def distribution(self, z: Any) -> Distribution:
         """The predictive distribution of y."""
         raise NotImplementedError
+
+    def probabilities(self, z: Any) -> Any:
+        """The probability of each class or label; only losses for classes have them."""
+        raise DesignError(f"{self!r} predicts numbers, which have no probabilities.")
 
     def predict(self, z: Any) -> Any:
         """The point prediction, in the units of y."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data import arrays
-from chainrule.data.array_encoder import ArrayEncoder, inputs_of
+from chainrule.data.array_encoder import ArrayEncoder, inputs_of, names_of
 from chainrule.data.targets import ClassTarget
 from chainrule.errors import DataError, DesignError
 from chainrule.layers.layer import as_layer
@@ -33,7 +33,7 @@ def bare_design(net: Any, X: Any, y: Any, loss: Any, recipe: Recipe) -> Design:
     task = getattr(loss, "task", task)
     labels = task == "multilabel" and (np.ndim(y) == 1 or np.shape(y)[1:] == (1,))
     target = arrays.target_of(y, "classification" if labels else task, loss)
-    return Design(net, loss, recipe, ArrayEncoder(inputs_of(x), target), reasons)
+    return Design(net, loss, recipe, ArrayEncoder(inputs_of(x), target, names_of(X)), reasons)
 
 
 def design_targets(design: Design) -> int | None:
@@ -66,4 +66,6 @@ def needed(y: Any) -> Any:
     """The targets, which a network on arrays cannot do without."""
     if y is None:
         raise DataError("fit: y is missing. A network on arrays needs the targets: cr.fit(net, X, y).")
+    if not hasattr(y, "__len__") and not hasattr(y, "shape"):
+        raise DataError(f"fit: y={y!r}: an array or a list with one target per row is expected.")
     return y

@@ -1,30 +1,33 @@
 """What cannot work is refused before training: loss and output, widths, starts that never part, memory."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 import numpy as np
 
-from chainrule.errors import DataError, DesignError, ShapeError
+from chainrule.errors import ChainruleError, DataError, DesignError, ShapeError
 from chainrule.layers.chain import Chain
-from chainrule.layers.layer import Layer, Params, name_of
+from chainrule.layers.layer import Function, Layer, Params, name_of
 from chainrule.layers.residual import Residual
 from chainrule.maths.losses import CrossEntropy, floor_of_double_softmax
+from chainrule.train.descent import Plan
+from chainrule.train.roles import roles, trained
 
 
-def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) -> None:
+def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None, metrics: tuple = ()) -> None:
     """Refuse a network that ``loss`` cannot train; ``x`` and ``y`` are shaped like a batch, ``targets`` counts the
     classes or the columns of y when the loss is one of ours.
     """
     check_starts(net)
     check_last_layer(net, loss, targets)
-    params = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
+    with traced(f"The network {net}", x):
+        params = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
+        z = jax.eval_shape(net, params, x)
     if not jax.tree.leaves(params):
         raise DesignError(f"{net} has no parameters: there is nothing to train. Add a layer such as cr.Dense(units).")
-    check_memory(net, params)
-    z = jax.eval_shape(net, params, x)
     width = getattr(loss, "width", None)
     if width is not None and targets is not None:
         needed = width(targets)
@@ -34,13 +37,39 @@ def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None) ->
             raise DesignError(
                 f"The network ends in {got}, and {loss} on {what} needs {needed}: end it with cr.Dense({needed})."
             )
-    losses = jax.eval_shape(loss, z, y)
-    if losses.shape != y.shape[:1]:
+    for what, f in (("loss", loss), *((f"metric {name}", metric) for name, metric in metrics)):
+        check_per_example(f"The {what}" if what != "loss" else f"The loss {getattr(f, '__name__', f)}", f, z, y)
+
+
+def check_per_example(what: str, f: Callable, z: Any, y: Any) -> None:
+    """Refuse a loss or metric that does not give one value per example."""
+    with traced(what, (z, y)):
+        values = jax.eval_shape(f, z, y)
+    shape = getattr(values, "shape", None)
+    if shape == y.shape[:1]:
+        return
+    remedy = "Do not average over the examples; fit takes the weighted mean."
+    if shape is not None and len(shape) > 1:
+        remedy = f"y arrives with shape {y.shape}: take the mean over the last axis, ((z - y) ** 2).mean(axis=-1)."
+    raise DataError(
+        f"{what} gave shape {shape} for outputs {z.shape} and targets {y.shape}: one value per example, shape "
+        f"{y.shape[:1]}, is expected. {remedy}"
+    )
+
+
+@contextmanager
+def traced(what: str, shapes: Any) -> Iterator[None]:
+    """Tell in our words why a network, a loss or a metric cannot be compiled."""
+    try:
+        yield
+    except ChainruleError:
+        raise
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError) as e:
+        came = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", shapes)
         raise DesignError(
-            f"The loss {getattr(loss, '__name__', loss)} gave shape {losses.shape} for outputs {z.shape} and targets "
-            f"{y.shape}: one value per example, shape {y.shape[:1]}, is expected. Do not average inside the loss; fit "
-            "takes the weighted mean."
-        )
+            f"{what} cannot be compiled for {came}: {str(e).splitlines()[0]} Write it with jax.numpy, and without "
+            "branches on the values of arrays."
+        ) from e
 
 
 def check_last_layer(net: Layer, loss: Any, classes: int | None) -> None:
@@ -58,6 +87,12 @@ def check_last_layer(net: Layer, loss: Any, classes: int | None) -> None:
             f"{'softmax' if isinstance(loss, CrossEntropy) else 'sigmoid'} itself:{floor} "
             "Delete the last layer; run.predict_proba still gives probabilities."
         )
+
+
+def check_trained(net: Layer, params: Params, freeze: tuple[str, ...]) -> None:
+    """Refuse a training in which every parameter is frozen."""
+    if not jax.tree.leaves(trained(params, roles(net, params, freeze))):
+        raise DesignError(f"freeze={list(freeze)} leaves no parameter to train. Freeze fewer layers.")
 
 
 def check_starts(net: Layer) -> None:
@@ -87,16 +122,19 @@ def check_params(net: Layer, x: Any, params: Params, members: int) -> None:
         raise DataError("params holds numbers that are not finite. Start from finite ones.")
 
 
-def check_memory(net: Layer, params: Any) -> None:
-    """Refuse parameters that the memory of this machine cannot hold in training."""
-    count = sum(math.prod(p.shape) for p in jax.tree.leaves(params))
-    needed = 4 * sum(math.prod(p.shape) * p.dtype.itemsize for p in jax.tree.leaves(params))
+def check_memory(plan: Plan, params: Params) -> None:
+    """Refuse a training that the memory of this machine cannot hold: parameters, gradients and what is kept of them."""
+    leaves = jax.tree.leaves(params)
+    count = sum(math.prod(p.shape) for p in leaves)
+    copies = 4 + plan.averaged + plan.stops_early  # parameters, gradient, and two that Adam remembers
+    needed = plan.members * copies * sum(math.prod(p.shape) * p.dtype.itemsize for p in leaves)
     free = memory_available()
     if free is not None and needed > free:
+        many = f"{plan.members} networks of " if plan.members > 1 else ""
         raise DesignError(
-            f"The network has {count:,} parameters: with gradients and the optimizer's memory it needs about "
-            f"{needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free. Make it narrower; cr.summary(net, x) "
-            "shows where the parameters are."
+            f"{many}{count:,} parameters: with gradients and the optimizer's memory training needs about "
+            f"{needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free. Make the network narrower; "
+            "cr.summary(net, x) shows where the parameters are."
         )
 
 
@@ -120,5 +158,6 @@ def _with_position(net: Layer, last: bool) -> Iterator[tuple[Layer, bool]]:
     yield net, last
     serial = isinstance(net, Chain)
     inside = last or isinstance(net, Residual)
+    ends = [i for i, part in enumerate(net.parts) if not isinstance(part, Function)]
     for i, part in enumerate(net.parts):
-        yield from _with_position(part, inside and (not serial or i == len(net.parts) - 1))
+        yield from _with_position(part, inside and (not serial or i == ends[-1]) if ends else inside)

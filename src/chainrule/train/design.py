@@ -3,13 +3,15 @@
 import json
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chainrule import spec
-from chainrule.errors import DesignError, LoadError
-from chainrule.layers.layer import Layer
+from chainrule.errors import ChainruleError, DesignError, LoadError
+from chainrule.layers.layer import Layer, as_layer
+from chainrule.maths.losses import loss_named
+from chainrule.maths.row_metrics import ROW_METRICS, row_metric
 from chainrule.train import vocabulary
 from chainrule.train.directory import write_json
 from chainrule.train.recipe import Recipe
@@ -42,6 +44,23 @@ class Design:
     encoder: Any = None
     reasons: tuple[Reason, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.recipe, Recipe):
+            raise DesignError(f"Design: recipe={self.recipe!r}: a cr.Recipe is expected.")
+        loss = loss_named(self.loss) if isinstance(self.loss, str) else self.loss
+        if not callable(loss) or isinstance(loss, type):
+            raise DesignError(
+                f"Design: loss={loss!r}: a loss such as cr.cross_entropy, its name, or a function (z, y) is expected."
+            )
+        if self.encoder is not None and not callable(getattr(self.encoder, "encode", None)):
+            raise DesignError(f"Design: encoder={self.encoder!r}: what cr.design wrote there is expected.")
+        reasons = tuple(self.reasons) if isinstance(self.reasons, tuple | list) else self.reasons
+        if not isinstance(reasons, tuple) or not all(isinstance(reason, Reason) for reason in reasons):
+            raise DesignError(f"Design: reasons={reasons!r}: a tuple of Reason(choice, because) is expected.")
+        metrics = tuple(_metric(metric, loss) for metric in self.recipe.metrics)
+        recipe = self.recipe if metrics == self.recipe.metrics else replace(self.recipe, metrics=metrics)
+        spec.freeze(self, network=as_layer(self.network), loss=loss, recipe=recipe, reasons=reasons)
+
     def to_data(self) -> dict:
         """Plain JSON data."""
         return spec.to_data(self)
@@ -69,10 +88,12 @@ class Design:
             return cls.from_data(json.loads(Path(path).read_text(encoding="utf-8")), custom)
         except OSError as e:
             raise LoadError(f"{path}: the design cannot be read: {e.strerror or e}.") from e
+        except RecursionError as e:
+            raise LoadError(f"{path} is not a design: its lists are too deep.") from e
         except (json.JSONDecodeError, UnicodeDecodeError) as e:
             raise LoadError(f"{path} is not a design: {e}. `chainrule design DATA -o design.json` writes one.") from e
-        except DesignError as e:
-            raise DesignError(f"{path}: {e}") from e
+        except ChainruleError as e:
+            raise type(e)(f"{path}: {e}") from e
 
     def __str__(self) -> str:
         lines = [
@@ -85,3 +106,17 @@ class Design:
             for reason in self.reasons:
                 lines += textwrap.wrap(str(reason), 98, initial_indent="- ", subsequent_indent="  ")
         return "\n".join(lines)
+
+
+def _metric(metric: Any, loss: Any) -> Any:
+    """A metric by its name, as the pair of the name and the function that suits the loss."""
+    name = metric[0] if isinstance(metric, tuple) else metric
+    ours = isinstance(metric, tuple) and isinstance(metric[1], tuple(ROW_METRICS.values()))
+    if not (isinstance(metric, str) or ours):
+        return metric
+    if not hasattr(loss, "task"):
+        raise DesignError(
+            f"Design: the metric {name!r} reads classes or numbers off the outputs as a loss of chainrule says, and "
+            f"{spec.show(loss)} is your own: give a function of (z, y)."
+        )
+    return name, row_metric(name, loss)

@@ -50,7 +50,7 @@ def execute(
     """Train from the first step or from a checkpoint, and keep the run directory up to date."""
     design = materials.design
     job = job_of(materials)
-    check_network(design.network, design.loss, *_batch(job), design_targets(design))
+    check_network(design.network, design.loss, *_batch(job), design_targets(design), job.plan.metrics)
     _warn(materials)
     standing = first_standing(job, design, params)
     if checkpoint is not None:
@@ -109,7 +109,8 @@ def _first_fault(job: Job, state: State, member: int) -> str:
 def _called(callbacks: tuple[Callable, ...]) -> Callable[[Standing], bool]:
     def call(standing: Standing) -> bool:
         state = EpochState(standing.history.epochs, standing.history, standing.state.members.params)
-        return any([callback(state) is True for callback in callbacks])
+        said = [callback(state) for callback in callbacks]
+        return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in said)
 
     return call
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.columns import column_of
 from chainrule.data.encoders import Encoder
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError, DesignError, LoadError
@@ -14,9 +15,10 @@ from chainrule.train import cache, directory, saved
 from chainrule.train.bare import bare_design, loss_of, needed
 from chainrule.train.design import Design
 from chainrule.train.execution import execute
-from chainrule.train.materials import from_arrays, from_table
+from chainrule.train.materials import Materials, from_arrays, from_table
 from chainrule.train.optimizers import Optimizer, optimizer_named
 from chainrule.train.recipe import EarlyStopping, Recipe
+from chainrule.train.record import expect_same
 from chainrule.train.run import Run
 
 FOREIGN = {
@@ -84,7 +86,7 @@ def fit(
         "optimizer": optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer,
         "epochs": epochs,
         "batch_size": batch_size,
-        "metrics": _metrics(metrics),
+        "metrics": None if metrics is None else metrics if isinstance(metrics, tuple | list) else (metrics,),
         "class_weight": tuple(class_weight.items()) if isinstance(class_weight, Mapping) else class_weight,
         "penalty": penalty,
         "clip_norm": clip_norm,
@@ -98,6 +100,7 @@ def fit(
     }
     said = {name: value for name, value in said.items() if value is not None}
     pair = None if validation is None or isinstance(validation, str | float | int) else validation
+    goes_on = isinstance(net, Run)
     if isinstance(net, Run):
         params = net.params if params is None else params
         net = net.design
@@ -111,10 +114,7 @@ def fit(
         design = replace(net, recipe=recipe, loss=net.loss if loss is None else loss_of(loss))
     else:
         design = bare_design(net, X, y, loss, recipe)
-    if isinstance(design.encoder, Encoder) and y is None:
-        materials = from_table(design, X, fitted=isinstance(net, Design) and params is not None, validation=pair)
-    else:
-        materials = from_arrays(design, X, needed(y), sample_weight, pair)
+    materials = _materials(design, X, y, sample_weight, pair, goes_on)
     if isinstance(batch_size, int) and batch_size > len(materials.train.w):
         warnings.warn(
             f"batch_size={batch_size} is more than the {len(materials.train.w)} training rows: each step takes all.",
@@ -122,7 +122,7 @@ def fit(
             stacklevel=2,
         )
     target = None if out is None else directory.new_directory(out)
-    return execute(materials, None, params, tuple(callbacks), progress, target)
+    return execute(materials, None, params, _callbacks(callbacks), progress, target)
 
 
 def resume(
@@ -151,29 +151,26 @@ def resume(
         if record.path is None:
             raise DataError(f"{path} was trained on arrays in memory. Pass the same ones: cr.resume(path, X, y).")
         X = Table.of(record.path, **dict(record.options))
-    if isinstance(design.encoder, Encoder) and y is None:
-        materials = from_table(design, X, fitted=True, validation=validation)
-    else:
-        materials = from_arrays(design, X, needed(y), sample_weight, validation)
-    if materials.record.sha256 != record.sha256:
-        raise DataError(
-            f"The data has changed since {path} was begun: {record.path or 'the arrays'} had SHA-256 "
-            f"{record.sha256[:12]}…, and now {materials.record.sha256[:12]}…. Restore it, or train again."
-        )
-    return execute(materials, (data, tensors), None, tuple(callbacks), progress, path)
+    materials = _materials(design, X, y, sample_weight, validation, True)
+    expect_same(path, record, materials.record)
+    return execute(materials, (data, tensors), None, _callbacks(callbacks), progress, path)
 
 
-def _metrics(metrics: Any) -> tuple | None:
-    if metrics is None:
-        return None
-    listed = metrics if isinstance(metrics, tuple | list) else (metrics,)
-    for metric in listed:
-        if not callable(metric):
-            raise DesignError(
-                f"fit: metrics={metric!r}: functions of (z, y) with one value per example are expected. Accuracy and "
-                "the other named metrics come with run.evaluate(X, y)."
-            )
-    return tuple(listed)
+def _materials(design: Design, X: Any, y: Any, sample_weight: Any, validation: Any, fitted: bool) -> Materials:
+    if not isinstance(design.encoder, Encoder):
+        return from_arrays(design, X, needed(y), sample_weight, validation)
+    if y is not None:
+        table = Table.of(X)
+        X = Table({**table.columns, design.encoder.target.name: column_of(design.encoder.target.name, y)}, None)
+    return from_table(design, X, fitted, sample_weight, validation)
+
+
+def _callbacks(callbacks: Any) -> tuple[Callable, ...]:
+    listed = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for callback in listed:
+        if not callable(callback):
+            raise DesignError(f"fit: callbacks={callback!r}: functions of the epoch's state are expected.")
+    return listed
 
 
 _ARGUMENTS = list(fit.__kwdefaults__ or ())

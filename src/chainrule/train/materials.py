@@ -1,13 +1,11 @@
 """Materials: the rows that a design trains on, cut, encoded and weighted, and a record of where they came from."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from chainrule import spec
 from chainrule.data import arrays
 from chainrule.data.ahead import look_ahead
 from chainrule.data.source import ArraySource
@@ -17,22 +15,13 @@ from chainrule.data.targets import ClassTarget, usable_rows
 from chainrule.errors import DataError
 from chainrule.train.descent import Rows
 from chainrule.train.design import Design
+from chainrule.train.record import DataRecord, hash_of, record_of_table
+from chainrule.train.weights import weights
 
 PART = 1024
 """Held-out rows are evaluated in parts of at most this many."""
-
-
-@spec.register
-@dataclass(frozen=True)
-class DataRecord:
-    """What is kept of the data on disk: a path and its hash, or the shapes and the hash of arrays."""
-
-    kind: str
-    sha256: str
-    rows: int
-    path: str | None = None
-    options: tuple = ()
-    shapes: tuple = ()
+WEIGHT = "\0weight"
+"""The column in which the weights of rows go with a table; no file has a column of that name."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +39,16 @@ class Materials:
     """Held-out rows that occur among the training rows too."""
 
 
-def from_table(design: Design, data: Any, fitted: bool = False, validation: Any = None) -> Materials:
+def from_table(
+    design: Design, data: Any, fitted: bool = False, sample_weight: Any = None, validation: Any = None
+) -> Materials:
     """Cut a table by the recipe's split and encode it; the encoder learns from the training part only."""
     table = Table.of(data)
-    record = record_of_table(table)
+    others = None if validation is None else Table.of(validation)
+    record = record_of_table(table, sample_weight, None if others is None else dict(others.columns))
+    if sample_weight is not None:
+        given = arrays.sample_weights(sample_weight, table.rows)
+        table = Table({**table.columns, WEIGHT: given}, table.origin)
     split, encoder = design.recipe.split, design.encoder
     table = with_target(design, table)
     labels = None
@@ -77,15 +72,15 @@ def from_table(design: Design, data: Any, fitted: bool = False, validation: Any 
     name = encoder.target.name
     source = ArraySource(_encoded(design, table))
     held = Rows(*source.take(holding)) if len(holding) else None
-    if validation is not None:
-        held = _encoded(design, with_target(design, Table.of(validation)))
+    if others is not None:
+        held = _encoded(design, with_target(design, others))
     seen = table.select([name, *(column.name for column in encoder.columns)])
     twice = duplicates_across(seen, training, np.setdiff1d(np.arange(table.rows), training))
     kept, tested = table.take(learning), table.take(testing)
     return Materials(
         design,
-        Rows(*source.take(training)),
-        held,
+        taught(Rows(*source.take(training)), "training"),
+        taught(held, "held-out"),
         record,
         (tested, tested[name]) if len(testing) else None,
         (kept, kept[name]),
@@ -110,7 +105,14 @@ def from_arrays(design: Design, x: Any, y: Any, sample_weight: Any = None, valid
     if len(y) != count:
         raise DataError(f"fit: X has {count} rows and y has {len(y)}. Each row needs one target.")
     w = weights(design, labels, sample_weight)
-    record = DataRecord("arrays", hash_of(x, y, w), count, shapes=encoder.inputs)
+    record = DataRecord(
+        "arrays",
+        hash_of(x, y),
+        count,
+        shapes=encoder.inputs,
+        weights=hash_of(sample_weight),
+        validation=hash_of(validation),
+    )
     codes = y if isinstance(encoder.target, ClassTarget) else None
     fraction = None if validation is not None else recipe.split.validation
     training, holding = _cut(count, fraction, recipe.seed + 1, codes, None)
@@ -123,12 +125,12 @@ def from_arrays(design: Design, x: Any, y: Any, sample_weight: Any = None, valid
     held = rows(holding) if len(holding) else None
     if validation is not None:
         held = given(design, validation)
-    if not np.any(w[training] > 0):
-        raise DataError("fit: the sample weights of all training rows are 0, so nothing would be learned.")
     twice = 0
     if len(holding) and isinstance(x, np.ndarray):
         twice = duplicates_across(np.column_stack([x.reshape(count, -1), y.reshape(count, -1)]), training, holding)
-    return Materials(design, rows(training), held, record, None, (x, labels), twice)
+    return Materials(
+        design, taught(rows(training), "training"), taught(held, "held-out"), record, None, (x, labels), twice
+    )
 
 
 def given(design: Design, validation: Any) -> Rows:
@@ -144,34 +146,6 @@ def given(design: Design, validation: Any) -> Rows:
     return Rows(x, y, weights(design, validation[1], None))
 
 
-def weights(design: Design, labels: Any, sample_weight: Any) -> np.ndarray:
-    """One weight per row: the sample's times its class's, with mean 1."""
-    rows = len(labels)
-    w = np.ones(rows) if sample_weight is None else arrays.sample_weights(sample_weight, rows)
-    if design.recipe.class_weight is None:
-        return w.astype(np.float32)
-    target = design.encoder.target
-    if not isinstance(target, ClassTarget):
-        raise DataError("fit: class_weight needs classes, and this is a regression. Use sample_weight.")
-    codes = target.encode(labels)
-    return (w * class_weights(design.recipe.class_weight, target, codes)[codes]).astype(np.float32)
-
-
-def class_weights(given: Any, target: ClassTarget, codes: np.ndarray) -> np.ndarray:
-    """The weight of each class: pairs of label and weight, or "balanced": rows / (classes * rows of the class)."""
-    counts = np.bincount(codes, minlength=len(target.classes))
-    if given == "balanced":
-        return len(codes) / (len(counts) * np.maximum(counts, 1))
-    pairs = dict(given)
-    unknown = [label for label in pairs if label not in target.classes]
-    if unknown:
-        raise DataError(f"fit: class_weight names {unknown}, and the classes are {list(target.classes)}.")
-    values = np.array([pairs.get(label, 1.0) for label in target.classes], float)
-    if not np.all(np.isfinite(values)) or np.any(values < 0) or not np.any(values > 0):
-        raise DataError(f"fit: class_weight must be finite numbers of at least 0, not all 0; {given} came.")
-    return values
-
-
 def in_parts(held: Rows) -> Rows:
     """The rows in parts of equal size, the last one filled with rows of weight 0."""
     count = len(held.w)
@@ -182,26 +156,16 @@ def in_parts(held: Rows) -> Rows:
     return filled._replace(w=np.where(np.arange(parts * size).reshape(parts, size) < count, filled.w, 0))
 
 
-def record_of_table(table: Table) -> DataRecord:
-    """Where a table came from: its file and hash, or the hash of its contents."""
-    if table.origin is not None:
-        return DataRecord("file", table.origin.sha256, table.rows, table.origin.path, table.origin.options)
-    return DataRecord("table", hash_of(dict(table.columns)), table.rows, shapes=tuple(table.names))
-
-
-def hash_of(*trees: Any) -> str:
-    """SHA-256 of every array: names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(trees):
-        a = np.asarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)}{a.dtype}{a.shape}".encode())
-        digest.update(repr(a.tolist()).encode() if a.dtype == object else np.ascontiguousarray(a).tobytes())
-    return digest.hexdigest()
-
-
 def _encoded(design: Design, table: Table) -> Rows:
-    labels = table[design.encoder.target.name]
-    return Rows(design.encoder.encode(table), design.encoder.target.encode(labels), weights(design, labels, None))
+    labels, given = table[design.encoder.target.name], table.columns.get(WEIGHT)
+    return Rows(design.encoder.encode(table), design.encoder.target.encode(labels), weights(design, labels, given))
+
+
+def taught(rows: Any, what: str) -> Any:
+    """The rows, when one of them has a weight above 0."""
+    if rows is not None and not np.any(rows.w > 0):
+        raise DataError(f"fit: the weights of all {what} rows are 0, so they say nothing. Give some of them a weight.")
+    return rows
 
 
 def _cut(rows: int, fraction: float | None, seed: int, labels: Any, order: Any) -> tuple[np.ndarray, np.ndarray]:

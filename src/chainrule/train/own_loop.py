@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.errors import DesignError
 from chainrule.layers.layer import Layer, Params, as_layer
+from chainrule.maths.losses import loss_named
 from chainrule.train.descent import Member, Plan, Rows, descend, start
-from chainrule.train.optimizers import Optimizer
-from chainrule.train.schedules import rates_of
+from chainrule.train.optimizers import Optimizer, optimizer_named
+from chainrule.train.schedules import Schedule, exponential, plateau, rates_of
 
 
 class Step(NamedTuple):
@@ -32,11 +34,17 @@ class StepState(NamedTuple):
         return self.member.params
 
 
-def step(net: Layer | Callable, loss: Callable, optimizer: Optimizer, total: int = 1, per_epoch: int = 1) -> Step:
+def step(
+    net: Layer | Callable,
+    loss: Callable | str,
+    optimizer: Optimizer | str,
+    total: int | None = None,
+    per_epoch: int = 1,
+) -> Step:
     """The pure compiled step that ``fit`` runs, as a pair of functions ``(init, update)``.
 
     ``update(state, x, y, key=None, w=None)`` takes a batch of any size, a key when training needs noise, and row
-    weights. ``total`` and ``per_epoch`` are the steps that a schedule counts.
+    weights. ``total`` and ``per_epoch`` are the steps that a schedule counts: one that ends must be told its ``total``.
 
     >>> import chainrule as cr
     >>> net = cr.Chain(cr.Dense(1))
@@ -48,6 +56,18 @@ def step(net: Layer | Callable, loss: Callable, optimizer: Optimizer, total: int
     >>> bool(second < first)
     True
     """
+    loss = loss_named(loss) if isinstance(loss, str) else loss
+    optimizer = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
+    if not callable(loss) or isinstance(loss, type):
+        raise DesignError(f"step: loss={loss!r}: a loss such as cr.cross_entropy, its name, or a function is expected.")
+    if not isinstance(optimizer, Optimizer):
+        raise DesignError(f"step: optimizer={optimizer!r}: an optimizer such as cr.adam(1e-3) or its name is expected.")
+    rate = optimizer.learning_rate
+    if total is None and isinstance(rate, Schedule) and not isinstance(rate, plateau | exponential):
+        raise DesignError(f"step: {rate} ends at the last step: say how many there are in all, total=1000.")
+    for name, count in (("total", total), ("per_epoch", per_epoch)):
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1):
+            raise DesignError(f"step: {name}={count!r}: a whole number of at least 1 is expected.")
     plan = Plan(as_layer(net), loss, optimizer.form())
     numbers = {"optimizer": optimizer.numbers()}
 
@@ -55,7 +75,7 @@ def step(net: Layer | Callable, loss: Callable, optimizer: Optimizer, total: int
         return StepState(start(plan, params, jnp.inf, numbers), 0)
 
     def update(state: StepState, x: Any, y: Any, key: Any = None, w: Any = None) -> tuple[StepState, Any]:
-        rate = float(rates_of(optimizer.learning_rate, np.array([state.step]), total, per_epoch)[0])
+        rate = float(rates_of(optimizer.learning_rate, np.array([state.step]), total or 1, per_epoch)[0])
         w = jnp.ones(len(y), jnp.zeros(()).dtype) if w is None else jnp.asarray(w)
         member, value = _update(plan, state.member, Rows(x, y, w), rate, key, state.step, numbers)
         return StepState(member, state.step + 1), value

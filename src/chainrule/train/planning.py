@@ -1,6 +1,7 @@
 """From a design and its materials to a job: the program, its numbers, the data on the device, the first parameters."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +10,9 @@ import jax
 
 from chainrule.errors import DataError, DesignError
 from chainrule.layers.layer import Layer, Params
-from chainrule.train.checks import check_params
+from chainrule.maths.losses import Loss
+from chainrule.maths.row_metrics import row_metric
+from chainrule.train.checks import check_memory, check_params, check_trained
 from chainrule.train.descent import Plan
 from chainrule.train.design import Design
 from chainrule.train.drivers import begin
@@ -33,12 +36,16 @@ def job_of(materials: Materials) -> Job:
 def plan_of(design: Design, rows: int) -> Plan:
     """What fixes the compiled program for a design on so many rows."""
     recipe, net = design.recipe, design.network
-    metrics = recipe.metrics or ((design.loss.metric,) if getattr(design.loss, "metric", None) else ())
+    if recipe.optimizer.full_batch and (recipe.accumulate > 1 or recipe.clip_norm is not None):
+        raise DesignError(
+            f"{type(recipe.optimizer).__name__} searches along a line on the loss of all rows at once: leave out "
+            "accumulate and clip_norm."
+        )
     plan = Plan(
         net=net,
         loss=design.loss,
         optimizer=recipe.optimizer.form(),
-        metrics=tuple(m if isinstance(m, tuple) else (getattr(m, "__name__", str(m)), m) for m in metrics),
+        metrics=metrics_of(design),
         penalty=None if recipe.penalty is None else recipe.penalty.form(),
         clipped=recipe.clip_norm is not None,
         averaged=recipe.average is not None,
@@ -68,6 +75,29 @@ def plan_of(design: Design, rows: int) -> Plan:
     return replace(plan, rows=size, batches=whole, last=rest or None)
 
 
+def metrics_of(design: Design) -> tuple[tuple[str, Callable], ...]:
+    """What is measured beside the loss, each under a name of its own; by default what suits the loss."""
+    loss, asked = design.loss, design.recipe.metrics
+    if not asked:
+        return (loss.metric,) if isinstance(loss, Loss) else ()
+    named: dict[str, Callable] = {}
+    for metric in asked:
+        if isinstance(metric, str):
+            if not isinstance(loss, Loss):
+                raise DesignError(
+                    f"The metric {metric!r} by its name needs one of our losses; pass your own (z, y) function."
+                )
+            name, metric = metric, row_metric(metric, loss)
+        else:
+            name = getattr(metric, "__name__", type(metric).__name__)
+        alike = sum(known.split(" ")[0] == name for known in named)
+        name = f"{name} {alike + 1}" if alike else name
+        if name in ("loss", "weight"):
+            raise DesignError(f"A metric is named {name!r}, as the history's own entry is. Give it another name.")
+        named[name] = metric
+    return tuple(named.items())
+
+
 def numbers_of(design: Design, plan: Plan) -> dict:
     """The numbers that enter the program as traced scalars: changing one compiles nothing."""
     recipe = design.recipe
@@ -89,6 +119,9 @@ def numbers_of(design: Design, plan: Plan) -> dict:
 def first_standing(job: Job, design: Design, params: Params | None = None) -> Standing:
     """The standing before the first step, with drawn or given parameters."""
     x = job.data[0].x
+    shapes = jax.eval_shape(lambda x: design.network.init(jax.random.key(0), x), x)
+    check_memory(job.plan, shapes)
+    check_trained(design.network, shapes, job.plan.freeze)
     if params is None:
         params = drawn(job, x)
         if design.network.prepares:

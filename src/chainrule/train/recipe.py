@@ -1,13 +1,18 @@
 """Recipe: how a network is trained, as numbers that can be printed, saved and edited."""
 
+import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from chainrule import spec
 from chainrule.errors import DesignError
-from chainrule.train.optimizers import Optimizer, adam
+from chainrule.maths.penalties import Penalty
+from chainrule.maths.row_metrics import ROW_METRICS
+from chainrule.train.optimizers import Optimizer, adam, optimizer_named
 
 
 @spec.register
@@ -48,6 +53,8 @@ class Split:
                     f"{name}={value!r}: a fraction of the rows between 0 and 1 is expected, such as 0.2, "
                     "or None to hold nothing out."
                 )
+        if not isinstance(self.time, str | None):
+            raise DesignError(f"time={self.time!r}: the name of the column that orders the rows is expected, or None.")
         if (self.validation or 0) + (self.test or 0) >= 1:
             raise DesignError(f"validation={self.validation} and test={self.test} together leave no row to train on.")
         if isinstance(self.ahead, bool) or not isinstance(self.ahead, int) or self.ahead < 0:
@@ -59,15 +66,21 @@ class Split:
 @spec.register
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about training that is not the network and not the data."""
+    """Everything about training that is not the network and not the data.
+
+    Names stand for optimizers and metrics; ``class_weight`` is "balanced", or a dict or pairs of class and weight.
+
+    >>> Recipe(optimizer="sgd", class_weight={"ill": 2}, freeze="0:Dense").class_weight
+    (('ill', 2),)
+    """
 
     optimizer: Optimizer = field(default_factory=adam)
     epochs: int = 100
     batch_size: int | str = 32
     split: Split = field(default_factory=Split)
-    metrics: tuple[Callable, ...] = ()
+    metrics: tuple[Callable | str | tuple[str, Callable], ...] = ()
     class_weight: Any = None
-    penalty: Any = None
+    penalty: Penalty | None = None
     clip_norm: float | None = None
     accumulate: int = 1
     average: float | None = None
@@ -79,8 +92,19 @@ class Recipe:
     driver: str = "compiled"
 
     def __post_init__(self) -> None:
+        spec.freeze(
+            self,
+            optimizer=optimizer_named(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer,
+            metrics=_metrics(self.metrics),
+            class_weight=_class_weight(self.class_weight),
+            freeze=_names(self.freeze),
+        )
         for name in ("epochs", "accumulate", "ensemble"):
             _whole("fit", name, getattr(self, name))
+        if not isinstance(self.split, Split):
+            raise DesignError(f"fit: split={self.split!r}: a Split(validation=0.2) is expected.")
+        if not isinstance(self.penalty, Penalty | None):
+            raise DesignError(f"fit: penalty={self.penalty!r}: a penalty such as cr.l2(1e-4) or None is expected.")
         if self.batch_size != "full":
             _whole("fit", "batch_size", self.batch_size, 'a whole number of at least 1, or "full"')
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -99,6 +123,8 @@ class Recipe:
                 f"fit: {type(self.optimizer).__name__} searches along a line on the whole data, and batch_size="
                 f'{self.batch_size} came. Say batch_size="full", or take cr.adam.'
             )
+        if isinstance(self.early_stopping, int) and not isinstance(self.early_stopping, bool):
+            spec.freeze(self, early_stopping=EarlyStopping(self.early_stopping))
         if self.early_stopping is not None and not isinstance(self.early_stopping, EarlyStopping):
             raise DesignError(
                 f"fit: early_stopping={self.early_stopping!r}: cr.EarlyStopping(patience=10) or a number of epochs "
@@ -106,6 +132,49 @@ class Recipe:
             )
         if self.driver not in ("compiled", "stepwise"):
             raise DesignError(f'fit: driver={self.driver!r}: "compiled" or "stepwise" is expected.')
+
+
+def _metrics(given: Any) -> tuple:
+    listed = tuple(given) if isinstance(given, tuple | list) else (given,)
+    for metric in listed:
+        pair = isinstance(metric, tuple) and len(metric) == 2 and isinstance(metric[0], str) and callable(metric[1])
+        if isinstance(metric, str) and metric not in ROW_METRICS:
+            near = difflib.get_close_matches(metric, ROW_METRICS, 1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise DesignError(
+                f"fit: metrics={metric!r}: one of {', '.join(ROW_METRICS)}, or a function (z, y), is expected.{meant}"
+            )
+        if not (pair or isinstance(metric, str) or callable(metric)):
+            raise DesignError(
+                f"fit: metrics={metric!r}: functions of (z, y) with one value per example, or names, are expected."
+            )
+    return listed
+
+
+def _class_weight(given: Any) -> Any:
+    if given is None or (isinstance(given, str) and given == "balanced"):
+        return given
+    pairs = tuple(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(pairs, tuple | list) or not all(isinstance(p, tuple | list) and len(p) == 2 for p in pairs):
+        raise DesignError(
+            f'fit: class_weight={given!r}: None, "balanced", or a weight for each class, such as {{"ill": 2.0}}, is '
+            "expected."
+        )
+    pairs = tuple(tuple(v.item() if isinstance(v, np.generic) else v for v in pair) for pair in pairs)
+    for label, weight in pairs:
+        if not isinstance(label, str | int | float) or not _is_number(weight) or weight < 0:
+            raise DesignError(
+                f"fit: class_weight gives {label!r} the weight {weight!r}: a class, and a finite number of at least 0, "
+                "are expected."
+            )
+    return pairs
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    listed = (given,) if isinstance(given, str) else given
+    if not isinstance(listed, tuple | list) or not all(isinstance(name, str) for name in listed):
+        raise DesignError(f'fit: freeze={given!r}: places of parameters as text are expected, such as ("0:Dense",).')
+    return tuple(listed)
 
 
 def _is_number(value: Any) -> bool:

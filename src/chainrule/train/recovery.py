@@ -1,4 +1,4 @@
-"""Recovery from divergence: back to where training was sound, with half the learning rate for the members that broke."""
+"""Recovery from divergence: back to where training was sound, with half the learning rate for those that broke."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ def sound_epochs(job: Job, history: History, start: Any) -> int:
     losses, start = history.members.get("loss", np.zeros((0, 1))), np.atleast_1d(np.asarray(start))
     if not len(losses):
         return 0
-    least = losses.min(axis=0)
+    least = np.minimum.accumulate(losses)  # so far: what was sound once remains so, whatever comes later
     bound = least + LOST * np.maximum(start - least, np.abs(least))
     sound = np.flatnonzero((losses <= bound).all(axis=1))
     return int(sound[-1]) + (job.plan.per_epoch > 1) if len(sound) else 0
@@ -65,9 +65,9 @@ def given_up(job: Job, standing: Standing, events: list[dict]) -> Standing:
             "" if job.learning_rate is None else f" The learning rate {job.learning_rate} was halved {RETRIES} times."
         )
         raise DesignError(
-            f"Training diverged at step {step}{place and f', first in {place}'}: the loss is above what it was before the "
-            f"first step.{again} Scale the inputs (cr.Standardize() first), lower the learning rate, or clip gradients "
-            "with clip_norm=1.0."
+            f"Training diverged at step {step}{place and f', first in {place}'}: the loss is above what it was before "
+            f"the first step.{again} Scale the inputs (cr.Standardize() first), lower the learning rate, or clip the "
+            "gradient with clip_norm=1.0."
         )
     events = [e | {"kind": "gave up"} for e in events]
     return replace(standing, history=standing.history + History(events=tuple(events)))

@@ -19,7 +19,8 @@ from chainrule.maths import metrics
 from chainrule.maths.losses import Loss, PoissonNLL
 from chainrule.train.design import Design
 from chainrule.train.history import History
-from chainrule.train.materials import DataRecord, with_target
+from chainrule.train.materials import with_target
+from chainrule.train.record import DataRecord
 from chainrule.train.scores import Scores
 
 ROWS_AT_ONCE = 4096
@@ -88,8 +89,8 @@ class Run:
         loss = self.design.loss
         if not isinstance(loss, Loss):
             raise DataError(
-                f"Your own loss {getattr(loss, '__name__', loss)} says nothing of probabilities. run.outputs(X) gives what "
-                "the network answers."
+                f"Your own loss {getattr(loss, '__name__', loss)} says nothing of probabilities. run.outputs(X) gives "
+                "what the network answers."
             )
         if loss.task == "regression":
             raise DataError(

@@ -16,7 +16,7 @@ from chainrule.train.descent import State
 from chainrule.train.design import Design
 from chainrule.train.directory import checkpoints, model_path
 from chainrule.train.history import History
-from chainrule.train.materials import DataRecord
+from chainrule.train.record import DataRecord
 from chainrule.train.run import Run
 from chainrule.train.scores import Scores
 from chainrule.train.standing import Standing
@@ -67,11 +67,10 @@ def write_checkpoint(path: Path, design: Design, record: DataRecord, standing: S
     modelfile.write(path, data, modelfile.flatten(standing.state, "state") | _history(standing.history))
 
 
-def read_checkpoint(
-    path: Path, custom: Mapping[str, Any] | None = None
+def understood(
+    path: Path, data: dict, tensors: dict[str, np.ndarray], custom: Mapping[str, Any] | None
 ) -> tuple[Design, DataRecord, dict, dict[str, np.ndarray]]:
     """The design and record of a checkpoint, and its contents for ``standing_of``."""
-    data, tensors = modelfile.read(path)
     if data.get("kind") != "checkpoint":
         raise LoadError(f"{path} is no checkpoint of a training.")
     if data["versions"] != versions():
@@ -88,9 +87,11 @@ def newest_checkpoint(path: Path, custom: Mapping[str, Any] | None = None) -> tu
     """The newest checkpoint of a run directory that is whole; a damaged one is passed over with a warning."""
     for file in checkpoints(path):
         try:
-            return read_checkpoint(file, custom)
+            data, tensors = modelfile.read(file)
         except LoadError as e:
             warnings.warn(f"{e} Going back to the checkpoint before it.", ChainruleWarning, stacklevel=3)
+            continue
+        return understood(file, data, tensors, custom)
     raise LoadError(f"{path} holds no checkpoint to go on from. Train again.")
 
 

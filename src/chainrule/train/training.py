@@ -44,7 +44,8 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
                 sound = next((s for s in (standing, before) if s.history.epochs <= known), sound)
                 before = standing
                 if watchers.epoch is not None and watchers.epoch(standing):
-                    break
+                    event = {"kind": "stopped by a callback", "epoch": standing.history.epochs}
+                    return replace(standing, history=standing.history + History(events=(event,)))
                 if watchers.checkpoint is not None and time.monotonic() - saved > wait:
                     writing = time.monotonic()
                     watchers.checkpoint(sound)

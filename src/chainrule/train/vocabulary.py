@@ -26,7 +26,7 @@ MODULES = (
     "chainrule.maths.penalties",
     "chainrule.maths.row_metrics",
     "chainrule.train.design",
-    "chainrule.train.materials",
+    "chainrule.train.record",
     "chainrule.train.optimizers",
     "chainrule.train.recipe",
     "chainrule.train.schedules",
