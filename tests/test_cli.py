@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import hashlib
 import io
 import json
 import os
@@ -20,10 +21,12 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+import chainrule as cr
 from chainrule.cli import app as application
 from chainrule.cli import reference
 from chainrule.cli.app import app, run
 from chainrule.cli.interruption import interruptible
+from chainrule.cli.pasted import pasted
 from chainrule.cli.terminal import Terminal
 from chainrule.train.history import History
 from chainrule.train.progress import screen
@@ -31,6 +34,8 @@ from chainrule.train.training import Standing
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
+FOUND = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+"""Where `chainrule` is found: the commands that are printed begin with it then."""
 COMMANDS = ["demo", "fit", "design", "predict", "evaluate", "resume", "data"]
 
 
@@ -38,6 +43,7 @@ COMMANDS = ["demo", "fit", "design", "predict", "evaluate", "resume", "data"]
 def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+    monkeypatch.setenv("PATH", FOUND)
     return tmp_path
 
 
@@ -70,7 +76,7 @@ def called(*arguments, cwd=None, **environment):
         text=True,
         timeout=300,
         env=os.environ
-        | {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "xla"), "COLUMNS": "80"}
+        | {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "xla"), "COLUMNS": "80", "PATH": FOUND}
         | environment,
     )
 
@@ -105,6 +111,13 @@ def test_the_reference_is_what_the_commands_say():
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference.reference()
 
 
+def test_usage_names_arguments_plainly():
+    for command, usage in (("predict", "[OPTIONS] RUN DATA\n"), ("demo", "[OPTIONS] [cancer|houses]\n")):
+        assert usage in CliRunner().invoke(app, [command, "--help"]).output
+    shown = CliRunner().invoke(app, ["demo", "--help"]).output
+    assert "default: 0" not in shown and "Default: 0." in shown
+
+
 def test_help_needs_neither_jax_nor_sklearn():
     code = (
         "import sys; from chainrule.cli.app import run; run(['fit', '--help']); "
@@ -135,7 +148,10 @@ def test_no_arguments_print_the_help_and_version_the_version(capsys):
         (["fit", "iris", "--target", "specis"], "Did you mean 'species'?"),
         (["fit", "iris", "--drop", "petal"], "no column 'petal'"),
         (["fit", "iris", "--ahead", "1"], "--time COLUMN"),
-        (["design", "small.csv"], "which column is to be predicted"),
+        (["fit", "iris", "--drop", "species"], "'species' is the target"),
+        (["design", "iris", "--features", "petal width (cm),species"], "'species' is the target"),
+        (["fit", "iris", "--decimal", ";"], "--decimal"),
+        (["design", "small.csv"], "--target is missing; the columns are shade, size, weight, kind"),
     ],
 )
 def test_wrong_use_is_2(capsys, arguments, said):
@@ -259,9 +275,29 @@ def test_predict_takes_columns_in_any_order_without_the_target(tumors, workplace
 def test_evaluate_gives_intervals(tumors):
     place, _ = tumors
     said = called("evaluate", "run", "small.csv", "--json", cwd=place)
-    assert said.returncode == 0 and not said.stderr
+    assert said.returncode == 0, said.stderr
     accuracy, low, high = json.loads(said.stdout)["scores"]["estimates"]["accuracy"]
     assert 0 <= low <= accuracy <= high <= 1
+
+
+def test_evaluate_says_where_rows_were_trained_on(tumors, capsys):
+    place, _ = tumors
+    code, out, err = in_process(capsys, "evaluate", str(place / "run"), str(place / "small.csv"), "--json")
+    assert code == 0 and json.loads(out)["trained_on"]
+    assert "trained on most rows" in " ".join(err.split()) and "scores.json" in err
+    Path("other.csv").write_text(table(81))
+    code, out, err = in_process(capsys, "evaluate", str(place / "run"), "other.csv", "--json")
+    assert code == 0 and not json.loads(out)["trained_on"] and not err
+
+
+def test_last_is_named_by_its_directory(tumors, capsys, monkeypatch):
+    shutil.copytree(tumors[0] / "run", Path("runs", "tumors-001"))
+    Path("other.csv").write_text(table(81))
+    last = str(Path("runs", "tumors-001"))
+    for command in ("predict", "evaluate"):
+        code, out, err = in_process(capsys, command, "last", "other.csv", "--json")
+        assert code == 0 and json.loads(out)["run"] == last, err
+    assert in_process(capsys, "evaluate", "last", "other.csv")[1].startswith(f"{last} on other.csv: 81 rows")
 
 
 def test_json_is_one_object_and_nothing_else(workplace):
@@ -294,6 +330,69 @@ def test_no_header_is_remembered_for_prediction(capsys):
     assert code == 0, err
     code, out, err = in_process(capsys, "predict", "run", "bare.csv")
     assert code == 0 and len(out.splitlines()) == 81, err
+
+
+def test_decimal_commas_are_remembered_and_said_once(capsys):
+    rows = [line.split(",") for line in table(80).splitlines()]
+    text = "\n".join(";".join(cell.replace(".", ",") for cell in row) for row in rows)
+    Path("comma.csv").write_text(text)
+    fit = ["fit", "comma.csv", "--target", "kind", "--epochs", "1", "--quiet", "--out"]
+    code, _, err = in_process(capsys, *fit, "found")
+    assert code == 0 and "decimal commas" in err and "--decimal" in err
+    code, out, err = in_process(capsys, "predict", "found", "comma.csv")
+    assert code == 0 and not err, "the note was said when the network was trained"
+    code, _, err = in_process(capsys, *fit, "said", "--decimal", ",")
+    assert code == 0 and "decimal" not in err
+    Path("few.csv").write_text("shade;size;weight\nlight;1,234;2,345\n")
+    code, _, err = in_process(capsys, "predict", "found", "few.csv")
+    assert code == 1 and "--decimal ," in err, "1,234 may be a thousand"
+    code, once, err = in_process(capsys, "predict", "said", "few.csv")
+    assert code == 0 and not err
+    assert in_process(capsys, "predict", "said", "few.csv", "--decimal", ",")[1] == once
+    other = in_process(capsys, "predict", "said", "few.csv", "--decimal", ".")
+    assert other[0] == 0 and other[1] != once
+    said = in_process(capsys, "design", "comma.csv", "--target", "kind", "--decimal", ",")[1]
+    assert "fit comma.csv --decimal , --design design.json" in said
+
+
+def test_an_ensemble_and_a_time_budget_are_said(capsys):
+    code, out, err = in_process(capsys, "fit", "iris", "--ensemble", "2", "--time-budget", "0.01")
+    assert code == 0, err
+    assert re.search(r"ensemble +2 networks, their answers averaged", out)
+    assert "(the time budget of 0.01 s)" in out and "stopped early" not in out
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(capsys, monkeypatch):
+    def broken(*arguments):
+        raise TypeError("a list\ncame")
+
+    monkeypatch.setattr("chainrule.cli.inputs.read", broken)
+    code, out, err = in_process(capsys, "data", "iris")
+    text = " ".join(err.split())
+    assert code == 1 and not out and "Traceback" not in err
+    assert text.startswith("error: unexpected: TypeError: a list came. This is a bug of chainrule 0.")
+    code, out, err = in_process(capsys, "data", "iris", "--json")
+    assert code == 1 and not err and json.loads(out)["error"].startswith("unexpected: TypeError")
+    monkeypatch.setenv("CHAINRULE_DEBUG", "1")
+    assert "Traceback" in in_process(capsys, "data", "iris")[2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program is a file with a mode")
+def test_printed_commands_name_the_program_that_printed_them(workplace, monkeypatch):
+    own = workplace / "tools" / "bin" / "chainrule"
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    own.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(own)])
+    monkeypatch.setenv("PATH", os.defpath)
+    assert pasted("predict", "last", "a b.csv") == "tools/bin/chainrule predict last 'a b.csv'"
+    monkeypatch.chdir(own.parent)
+    assert pasted("demo") == "./chainrule demo"
+    (workplace / "else").mkdir()
+    monkeypatch.chdir(workplace / "else")
+    assert pasted("demo") == f"{own} demo"
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert pasted("demo") == "chainrule demo"
 
 
 def test_regression_beside_the_mean_and_ridge(capsys):
@@ -375,6 +474,39 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(whole, number, code):
     assert said.returncode == 0 and said.stdout == "cut\n", said.stderr
     for name in ("model.safetensors", "history.csv", "scores.json"):
         assert Path("cut", name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_finished_run_is_shown_and_not_touched(tumors, capsys):
+    path = tumors[0] / "run"
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.iterdir()}
+    code, out, err = in_process(capsys, "resume", str(path))  # its data is not here, and not needed
+    assert code == 0 and not err and "is finished already" in " ".join(out.split()) and "logistic" in out
+    code, out, _ = in_process(capsys, "resume", str(path), "--json")
+    assert json.loads(out)["scores"] == json.loads((path / "scores.json").read_text())
+    assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.iterdir()} == before
+
+
+def test_data_that_is_gone_or_replaced_is_said_before_anything_is_read(capsys):
+    Path("small.csv").write_text(table(60))
+    design = cr.design("small.csv", "kind", epochs=2, test=0.2)
+
+    def stop(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cr.fit(design, "small.csv", out="cut", callbacks=[stop])
+    sha = hashlib.sha256(Path("small.csv").read_bytes()).hexdigest()[:12]
+    Path("small.csv").rename("moved.csv")
+    code, _, err = in_process(capsys, "resume", "cut")
+    text = " ".join(err.split())
+    assert code == 1 and f"small.csv (SHA-256 {sha}" in text and "no file small.csv" in text
+    assert "chainrule resume cut --data FILE" in text
+    Path("small.csv").write_text("a\n1,2\n")
+    code, out, _ = in_process(capsys, "resume", "cut", "--json")
+    said = json.loads(out)
+    assert code == 1 and said["kind"] == "DataError" and sha in said["error"] and "holds other data" in said["error"]
+    code, out, err = in_process(capsys, "resume", "cut", "--data", "moved.csv", "--quiet")
+    assert code == 0 and out == "cut\n", err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -254,6 +254,50 @@ def test_dropout_keeps_the_mean_and_the_exact_pass():
     assert Dropout(0.3)({}, x) is x
 
 
+def test_two_dropouts_have_masks_of_their_own():
+    x, half = jnp.ones((200, 100)), Dropout(0.5)
+    one, other = Parallel(half, half).run(({}, {}), x, KEY)[0]
+    both = np.mean((np.asarray(one) != 0) & (np.asarray(other) != 0))
+    assert abs(both - 0.25) < 0.02  # equal masks would keep half of the values in both
+    kept = np.asarray(Chain(half, half).run(({}, {}), x, KEY)[0]) != 0
+    assert abs(kept.mean() - 0.25) < 0.02
+
+
+W, S, F = "weight", "shift", "fixed"
+ROLES = [
+    (Dense(3), X, {"W": W, "b": S}),
+    (Dense(3, use_bias=False), X, {"W": W}),
+    (Dropout(0.4), X, {}),
+    (BatchNorm(), X, {"scale": S, "shift": S, "mean": F, "var": F}),
+    (LayerNorm(), X, {"scale": S, "shift": S}),
+    (Standardize(), X, {"mean": F, "std": F}),
+    (Embedding(5, 3), TOKENS, {"E": W}),
+    (Scale(), X, {"scale": S}),
+    (Flatten(), X, {}),
+    (Reshape((3, -1)), X, {}),
+    (Concatenate(), (X, X), {}),
+    (Add(), (X, X), {}),
+    (Select(0), (X, X), {}),
+    (Chain(Dense(3), tanh), X, ({"W": W, "b": S}, {})),
+    (Parallel(Dense(3), BatchNorm()), X, ({"W": W, "b": S}, {"scale": S, "shift": S, "mean": F, "var": F})),
+    (Residual(Dense(6)), X, ({"W": W, "b": S},)),
+]
+
+
+@pytest.mark.parametrize(("layer", "x", "roles"), ROLES, ids=lambda v: type(v).__name__ if callable(v) else "")
+def test_the_role_of_every_leaf(layer, x, roles):
+    p = layer.init(KEY, x)
+    assert layer.roles(p) == roles
+    assert jax.tree.structure(p) == jax.tree.structure(roles)
+
+
+def test_the_roles_are_those_of_every_layer():
+    import chainrule as cr
+
+    public = {v for v in map(cr.__getattr__, cr.__all__) if isinstance(v, type) and issubclass(v, Layer)}
+    assert {type(layer) for layer, _, _ in ROLES} == public - {Layer}
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1, "0.5", True, float("nan")])
 def test_dropout_refuses_a_rate(rate):
     with pytest.raises(DesignError, match="0 <= rate < 1"):

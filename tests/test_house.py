@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import inspect
+import itertools
 import pkgutil
 import re
 import subprocess
@@ -74,6 +76,31 @@ def test_every_public_name_is_there_and_stays():
         value = getattr(cr, name)
         assert not isinstance(value, type(sys)), f"cr.{name} has become a module"
         assert value.__doc__, f"cr.{name} has no docstring"
+
+
+def specified() -> dict[str, set[str]]:
+    """Public names of functions and rules that have equations, and the sections that each docstring needs."""
+    needed = {}
+    for module, names in cr._HOME.items():
+        room, _, idea = module.removeprefix("chainrule.").partition(".")
+        if room == "layers" and idea not in ("layer", "summary") or idea in ("activations", "losses"):
+            sections = {"Equation", "Shapes", "Source"}
+        elif idea in ("penalties", "initializers", "optimizers"):
+            sections = {"Equation", "Source"}
+        else:
+            continue
+        needed |= dict.fromkeys(names.split(), sections)
+    return needed
+
+
+def sections_of(value: object) -> set[str]:
+    lines = inspect.cleandoc(value.__doc__ or "").splitlines()
+    return {line for line, below in itertools.pairwise(lines) if line[:1].isupper() and below.startswith("    ")}
+
+
+@pytest.mark.parametrize("name", specified())
+def test_what_computes_says_its_equation_and_its_source(name):
+    assert not specified()[name] - sections_of(getattr(cr, name)), f"cr.{name} lacks these sections"
 
 
 def test_names_for_type_checkers_equal_the_lazy_ones():

@@ -84,6 +84,20 @@ def test_decimal_commas(written):
     assert values(read_table(path, decimal=",")["x"]) == [3.14, 2.5]
 
 
+def test_a_bad_cell_among_decimal_commas_is_named_itself(written):
+    path = written("x;y\n" + "".join(f"{i},5;1\n" for i in range(20)) + "3;2\nunclear;2\n")
+    for decimal in (None, ","):
+        with pytest.raises(DataError, match=r"21 rows and words in 1 \(line 23: 'unclear'\)"):
+            read_table(path, decimal=decimal)
+    assert np.isnan(read_table(path, decimal=",", missing="unclear")["x"][-1])
+    path = written("x;y\n" + "".join(f"{i}.5;1,5\n" for i in range(20)) + "unclear;2\n")
+    with pytest.raises(DataError, match="'unclear'"):
+        read_table(path, decimal=",")
+    path = written("x,y\n" + "".join(f'"1,{i:03}.5",1\n' for i in range(20)) + "unclear,2\n")
+    with pytest.raises(DataError, match=r"20 rows and words in 1 \(line 22: 'unclear'\)"):
+        read_table(path)
+
+
 def test_thousands(written):
     with pytest.warns(ChainruleWarning, match="between thousands in 'x'"):
         assert values(read_table(written('x,y\n"1,234",1\n"12,345,678.5",2\n'))["x"]) == [1234.0, 12345678.5]
@@ -102,7 +116,7 @@ def test_an_ambiguous_comma_is_refused(written):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a,b\n1,2\n3\n", "line 3 has 1 cells, and line 1 has 2"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 cell, and line 1 has 2"),
         ("a,b\n1,2\n3,4,5\n", "line 3 has 3 cells"),
         ("a,b\n", "only a header"),
         ("\n\n  \n", "blank"),
@@ -136,6 +150,30 @@ def test_refused_rows(written, content, message):
 def test_unreadable_files(written, content, message):
     with pytest.raises(LoadError, match=message):
         read_table(written(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", b'[{"x": 1}]', r'a.json is JSON; .*: convert it.* pandas.read_json\("a.json"\)'),
+        ("a.txt", b' {"x": 1}\n{"x": 2}\n', r"lines=True"),
+        ("a.json", b'{"x": [1, 2', "is JSON"),
+        ("a.safetensors", (8).to_bytes(8, "little") + b'{"a": 1}', "model file.*RUN"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "HDF5.*read_hdf"),
+        ("a.pkl", b"\x80\x04\x95", "never opened"),
+        ("a.csv", b"<!doctype html>\n<html>", "web page"),
+        ("a.csv.gz", gzip.compress(b'{"x": 1}'), "is JSON"),
+    ],
+)
+def test_files_of_other_kinds_say_what_they_are(written, name, content, message):
+    with pytest.raises(LoadError, match=message) as e:
+        read_table(written(content, name))
+    assert "chainrule reads CSV, TSV (also .gz), Parquet, NPZ" in str(e.value)
+
+
+def test_a_table_may_begin_with_a_bracket(written):
+    assert read_table(written("[a],{b}\n1,2\n3,4\n")).names == ("[a]", "{b}")
+    assert read_table(written("[1],[2]\n1,2\n3,4\n")).rows == 2
 
 
 def test_other_encodings_are_read_when_said(written):

@@ -55,9 +55,8 @@ def test_stochastic_descent_takes_one_example_at_a_time_and_every_one():
 @pytest.mark.parametrize("batch_size", [7, 16, 49, 1000])
 def test_every_example_counts_once_in_an_epoch(batch_size, recwarn):
     still = fit(batch_size=batch_size, epochs=1, optimizer=cr.sgd(1e-12))
-    params = still.params
     mean = float(np.mean((still.outputs(X)[:, 0] - Y) ** 2))
-    assert same(params, still) and still.history["loss"][0] == pytest.approx(mean, rel=1e-5)
+    assert still.history["loss"][0] == pytest.approx(mean, rel=1e-5)
 
 
 def test_accumulation_equals_the_larger_batch():
@@ -154,11 +153,6 @@ def test_early_stopping_returns_to_the_best():
     assert run.history.epochs == event["best"] + 5
 
 
-def test_a_plateau_lowers_the_rate():
-    run = fit(epochs=40, optimizer=cr.sgd(cr.plateau(0.5, patience=1)), validation=0.2)
-    assert run.history.epochs == 40
-
-
 def test_lbfgs_needs_the_whole_batch_and_gets_far():
     with pytest.raises(cr.DesignError, match='batch_size="full"'):
         fit(optimizer=cr.lbfgs())
@@ -207,14 +201,15 @@ def test_a_run_goes_on_from_its_parameters():
 def test_the_own_loop_is_the_same_step():
     import jax
 
-    net = cr.Chain(cr.Dense(1))
-    init, update = cr.train.step(net, cr.mean_squared_error, cr.adam(0.1))
-    state = init(net.init(jax.random.key(0), X))
-    losses = []
-    for _ in range(100):
+    start = jax.tree.map(np.asarray, NET.init(jax.random.key(7), X))
+    init, update = cr.train.step(NET, cr.mean_squared_error, cr.adam(0.05))
+    state, losses = init(start), []
+    for _ in range(20):
         state, loss = update(state, X, Y[:, None])
         losses.append(float(loss))
-    assert losses[-1] < 0.1 * losses[0]
+    run = fit(params=start, optimizer=cr.adam(0.05), batch_size="full", epochs=20)
+    assert close(run, state) and not close(run, start)
+    np.testing.assert_allclose(losses, run.history["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

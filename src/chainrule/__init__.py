@@ -1,5 +1,6 @@
 """chainrule: neural networks with the mathematics in plain sight."""
 
+import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"chainrule.{name}")
     if name in _ELSEWHERE:
         raise AttributeError(f"chainrule has no {name}: write {_ELSEWHERE[name]}.")
+    near = difflib.get_close_matches(name, [*__all__, *_ROOMS], n=1)
+    if near:
+        raise AttributeError(f"chainrule has no {name!r}. Did you mean {near[0]!r}?")
     raise AttributeError(f"chainrule has no {name!r}. Its names: {', '.join(__all__)}.")
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chainrule.cli import inputs
-from chainrule.cli.options import ASCII, JSON, NO_HEADER
-from chainrule.cli.terminal import Terminal, width
+from chainrule.cli.options import ASCII, DECIMAL, JSON, NO_HEADER
+from chainrule.cli.pasted import pasted
+from chainrule.cli.terminal import Terminal, counted, width
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -22,7 +23,13 @@ EXAMPLES = (
 )
 
 
-def data(name: NAME = None, no_header: NO_HEADER = False, json: JSON = False, ascii: ASCII = False) -> None:
+def data(
+    name: NAME = None,
+    no_header: NO_HEADER = False,
+    decimal: DECIMAL = None,
+    json: JSON = False,
+    ascii: ASCII = False,
+) -> None:
     """List the embedded data sets, or show one.
 
     Of one: its columns with their kinds, and its first rows. A file is shown in the same way.
@@ -31,7 +38,7 @@ def data(name: NAME = None, no_header: NO_HEADER = False, json: JSON = False, as
     if name is None:
         overview(terminal)
     else:
-        one(name, inputs.read(name, no_header), terminal)
+        one(name, inputs.read(name, no_header, decimal), terminal)
 
 
 def overview(terminal: Terminal) -> None:
@@ -40,8 +47,8 @@ def overview(terminal: Terminal) -> None:
 
     table([("name", "predicts", "what it is"), *((n, e.target, e.description) for n, e in EMBEDDED.items())], terminal)
     terminal.title("Next")
-    terminal.say("  chainrule data breast_cancer")
-    terminal.say("  chainrule fit breast_cancer")
+    terminal.say(f"  {pasted('data', 'breast_cancer')}")
+    terminal.say(f"  {pasted('fit', 'breast_cancer')}")
     sets = {n: {"target": e.target, "task": e.task, "description": e.description} for n, e in EMBEDDED.items()}
     terminal.answer({"data": sets})
 
@@ -79,7 +86,9 @@ def fitting(rows: "Table") -> str:
         lines = str(rows.select(rows.names[:count])).splitlines()[:-1]
         if max(map(len, lines)) <= width() or count == 1:
             left = len(rows.names) - count
-            return "\n".join([*lines, f"{rows.rows} rows" + (f", and {left} more columns" if left else "")])
+            return "\n".join(
+                [*lines, counted(rows.rows, "row") + (f", and {counted(left, 'more column')}" if left else "")]
+            )
     return ""
 
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 WHICH = Annotated[
     Literal["cancer", "houses"],
-    typer.Argument(metavar="houses", show_default=False, help="Prices of houses in place of disease diagnosis."),
+    typer.Argument(
+        metavar="cancer|houses",
+        show_default=False,
+        help="Which data: tumors, where nothing is said, or prices of houses.",
+    ),
 ]
 HOUSES = "california_housing.csv"
 PRICE = "median_house_value"

@@ -1,6 +1,5 @@
 """chainrule design: what would be trained, and why, without training."""
 
-import shlex
 from pathlib import Path
 
 from chainrule.cli import inputs, training
@@ -9,6 +8,7 @@ from chainrule.cli.options import (
     AHEAD,
     ASCII,
     DATA,
+    DECIMAL,
     DROP,
     ENSEMBLE,
     EPOCHS,
@@ -22,6 +22,7 @@ from chainrule.cli.options import (
     TIME_BUDGET,
     WRITTEN,
 )
+from chainrule.cli.pasted import pasted
 from chainrule.cli.terminal import Terminal
 
 ROWS = 1024
@@ -40,6 +41,7 @@ def design(
     time: TIME = None,
     ahead: AHEAD = 0,
     no_header: NO_HEADER = False,
+    decimal: DECIMAL = None,
     features: FEATURES = None,
     drop: DROP = None,
     ensemble: ENSEMBLE = None,
@@ -60,7 +62,7 @@ def design(
     terminal = Terminal(json, ascii=ascii)
     said = {"epochs": epochs, "time_budget": time_budget, "ensemble": ensemble, "seed": seed}
     said = {name: value for name, value in said.items() if value is not None}
-    table = inputs.read(data, no_header)
+    table = inputs.read(data, no_header, decimal)
     proposed = propose(table, data, target, task, time, ahead, features, drop, said)
     rows = with_target(proposed, table)
     x = proposed.encoder.fit(rows).encode(rows.take(slice(0, ROWS)))
@@ -76,7 +78,7 @@ def design(
     else:
         terminal.paragraph(f"The design is in {output}. Edit it if you like, and train it:")
     terminal.say()
-    terminal.say(f"  {fit_command(data, no_header, output or Path('design.json'))}")
+    terminal.say(f"  {fit_command(data, no_header, decimal, output or Path('design.json'))}")
     terminal.answer(
         training.described(proposed)
         | {
@@ -91,6 +93,7 @@ def design(
     )
 
 
-def fit_command(data: str, no_header: bool, path: Path) -> str:
+def fit_command(data: str, no_header: bool, decimal: str | None, path: Path) -> str:
     """The command that trains a design, ready to be pasted."""
-    return shlex.join(["chainrule", "fit", data, *(["--no-header"] if no_header else []), "--design", str(path)])
+    read = [*(["--no-header"] if no_header else []), *(["--decimal", decimal] if decimal else [])]
+    return pasted("fit", data, *read, "--design", path)

@@ -11,6 +11,7 @@ from chainrule.cli.options import (
     AHEAD,
     ASCII,
     DATA,
+    DECIMAL,
     DROP,
     ENSEMBLE,
     EPOCHS,
@@ -25,7 +26,7 @@ from chainrule.cli.options import (
     TIME,
     TIME_BUDGET,
 )
-from chainrule.cli.terminal import Terminal
+from chainrule.cli.terminal import Terminal, counted
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -50,6 +51,7 @@ def fit(
     time: TIME = None,
     ahead: AHEAD = 0,
     no_header: NO_HEADER = False,
+    decimal: DECIMAL = None,
     features: FEATURES = None,
     drop: DROP = None,
     ensemble: ENSEMBLE = None,
@@ -69,7 +71,7 @@ def fit(
     terminal = Terminal(json, quiet, ascii)
     said = {"epochs": epochs, "time_budget": time_budget, "ensemble": ensemble, "seed": seed}
     said = {name: value for name, value in said.items() if value is not None}
-    table = inputs.read(data, no_header)
+    table = inputs.read(data, no_header, decimal)
     if design is None:
         proposed = propose(table, data, target, task, time, ahead, features, drop, said)
     else:
@@ -97,14 +99,16 @@ def propose(
 
     if ahead and time is None:
         raise typer.BadParameter("it needs the column that orders the rows: --time COLUMN.", param_hint="--ahead")
+    target = inputs.column(table, "--target", target or inputs.own_target(table, data))
+    own = None if ahead else target  # its values now may tell what comes
     return cr.design(
         table,
-        inputs.column(table, "--target", target or inputs.own_target(table, data)),
+        target,
         task=task,
         time=None if time is None else inputs.column(table, "--time", time),
         ahead=ahead,
-        features=inputs.columns(table, "--features", features) or None,
-        drop=inputs.columns(table, "--drop", drop),
+        features=inputs.columns(table, "--features", features, own) or None,
+        drop=inputs.columns(table, "--drop", drop, own),
         test=training.TEST,
         **said,
     )
@@ -144,16 +148,18 @@ def train(design: "Design", table: "Table", data: str, out: Path | None, termina
 def show(design: "Design", table: "Table", data: str, terminal: Terminal) -> None:
     """Say what was designed, and why, in one line for each choice."""
     terminal.paragraph(
-        f"{data}: {table.rows} rows, {len(table.names)} columns. To predict: {design.encoder.target.name}."
+        f"{data}: {counted(table.rows, 'row')}, {counted(len(table.names), 'column')}. To predict: "
+        f"{design.encoder.target.name}."
     )
     terminal.title("Design")
+    members = design.recipe.ensemble
     parts = {
-        "network": design.network,
-        "loss": design.loss,
-        "optimizer": design.recipe.optimizer,
-    }
+        "network": repr(design.network),
+        "loss": repr(design.loss),
+        "optimizer": repr(design.recipe.optimizer),
+    } | ({"ensemble": f"{members} networks, their answers averaged"} if members > 1 else {})
     for name, part in parts.items():
-        terminal.paragraph(repr(part), f"  {name:<11}", " " * 13)
+        terminal.paragraph(part, f"  {name:<11}", " " * 13)
     if design.reasons:
         terminal.title("Why")
     for reason in design.reasons:

@@ -1,7 +1,6 @@
 """Interruption: Ctrl-C and SIGTERM end a training in order, and the way to go on is said."""
 
 import _thread
-import shlex
 import signal
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 
 import typer
 
+from chainrule.cli.pasted import pasted
 from chainrule.cli.terminal import Terminal, complain
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -63,7 +63,7 @@ def way_on(out: Path) -> str:
     """How to go on after an interruption."""
     from chainrule.train.directory import MODEL, checkpoints
 
-    resume = f"chainrule resume {shlex.quote(str(out))}"
+    resume = pasted("resume", out)
     if (out / MODEL).is_file():
         return f"The network is trained and saved; its scores are computed by {resume}"
     return (

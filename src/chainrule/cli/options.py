@@ -20,7 +20,7 @@ DATA = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="A file (CSV or TSV, also .gz; Parquet; NPZ), or an embedded data set: see `chainrule data`.",
+        help="A file (CSV or TSV, also .gz; Parquet; NPZ) or an embedded data set: see `chainrule data`.",
     ),
 ]
 RUN = Annotated[
@@ -51,6 +51,12 @@ AHEAD = Annotated[
 NO_HEADER = Annotated[
     bool, typer.Option("--no-header", help="The first row is data; the columns are named c1, c2, ...")
 ]
+DECIMAL = Annotated[
+    Literal[",", "."] | None,
+    typer.Option(
+        "--decimal", metavar="SIGN", help="A comma or a point: how numbers are written. Found out where not said."
+    ),
+]
 FEATURES = Annotated[
     list[str] | None,
     typer.Option("--features", metavar="COLUMNS", help="Use these columns only, as in a,b,c. May be repeated."),
@@ -69,7 +75,7 @@ TIME_BUDGET = Annotated[
 ]
 SEED = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", min=0, help="Equal seeds give equal networks. Default: 0."),
+    typer.Option("--seed", metavar="N", min=0, show_default=False, help="Equal seeds give equal networks. Default: 0."),
 ]
 OUT = Annotated[
     Path | None,

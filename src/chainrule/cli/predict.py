@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli import inputs
-from chainrule.cli.options import ASCII, DATA, JSON, NO_HEADER, RUN, WRITTEN
-from chainrule.cli.terminal import Terminal
+from chainrule.cli.options import ASCII, DATA, DECIMAL, JSON, NO_HEADER, RUN, WRITTEN
+from chainrule.cli.terminal import Terminal, counted
 from chainrule.errors import LoadError
 
 EXAMPLES = (
@@ -23,6 +23,7 @@ def predict(
     data: DATA,
     output: WRITTEN = None,
     no_header: NO_HEADER = False,
+    decimal: DECIMAL = None,
     json: JSON = False,
     ascii: ASCII = False,
 ) -> None:
@@ -36,15 +37,16 @@ def predict(
 
     terminal = Terminal(json, ascii=ascii)
     cache.enable()
-    loaded = cr.load(run)
-    columns = predicted(loaded, inputs.read_for(loaded, data, no_header))
+    path = inputs.run_path(run)
+    loaded = cr.load(path)
+    columns = predicted(loaded, inputs.read_for(loaded.record, data, no_header, decimal))
     rows = len(columns["prediction"])
     if output is not None:
         write(output, as_csv(columns))
-        terminal.say(f"{rows} predictions are in {output}.")
-        terminal.answer({"run": run, "rows": rows, "output": str(output)})
+        terminal.say(f"{counted(rows, 'prediction')} {'is' if rows == 1 else 'are'} in {output}.")
+        terminal.answer({"run": str(path), "rows": rows, "output": str(output)})
     elif json:
-        terminal.answer({"run": run, "rows": rows, "columns": columns})
+        terminal.answer({"run": str(path), "rows": rows, "columns": columns})
     else:
         sys.stdout.buffer.write(as_csv(columns).encode())
         sys.stdout.buffer.flush()

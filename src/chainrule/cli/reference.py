@@ -11,7 +11,7 @@ Written by `python -m chainrule.cli.reference > docs/cli.md`; a test compares it
 DATA is a file (CSV or TSV, also .gz; Parquet; NPZ) or the name of an embedded data set; an existing file wins. RUN is a
 run directory, a model file, or `last`: the newest in `runs/`. Text is for people: it is wrapped to the terminal, and
 progress, notes and errors go to stderr. With `--json` stdout holds one JSON object and nothing else; an error is
-`{"error": message, "kind": name}`.
+`{"error": message, "kind": name}`. `CHAINRULE_DEBUG=1` shows the traceback of an error that is a bug.
 
 | exit code | means |
 |---|---|
@@ -54,7 +54,7 @@ def section(name: str, command: Any) -> str:
 def described(param: Any) -> str:
     """An argument or option as it is typed."""
     if param.param_type_name == "argument":
-        return param.metavar
+        return param.metavar.replace("|", r"\|")  # a plain one would end the cell of the table
     return ", ".join(param.opts) + (f" {param.metavar}" if param.metavar else "")
 
 

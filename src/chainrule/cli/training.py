@@ -1,6 +1,5 @@
 """Training from the command line, and the report of its scores beside the baselines."""
 
-import shlex
 import time
 import warnings
 from collections.abc import Callable
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.interruption import interruptible
-from chainrule.cli.terminal import Terminal
+from chainrule.cli.pasted import pasted
+from chainrule.cli.terminal import Terminal, counted
 from chainrule.errors import ChainruleWarning, DesignError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def trained(fit: Callable[[], "Run"], table: "Table", out: Path, terminal: Termi
 def report(done: Trained, terminal: Terminal) -> None:
     """Say how training ended, the scores, and the command that goes on from there."""
     terminal.paragraph(ending(done))
-    terminal.title(f"Test: {len(done.test[1])} rows that training never saw")
+    terminal.title(f"Test: {counted(len(done.test[1]), 'row')} that training never saw")
     terminal.say(str(done.scores))
 
 
@@ -97,16 +97,20 @@ def farewell(done: Trained, command: str, terminal: Terminal) -> None:
 
 def predict_command(run: str, data: str) -> str:
     """The command that predicts, ready to be pasted."""
-    return f"chainrule predict {shlex.quote(run)} {shlex.quote(data)} -o predictions.csv"
+    return pasted("predict", run, data, "-o", "predictions.csv")
 
 
 def ending(done: Trained) -> str:
     """One sentence on how long training took and why it ended."""
-    history, planned = done.run.history, done.run.design.recipe.epochs
-    text = f"{history.epochs} epochs in {done.seconds:.1f} s"
+    history = done.run.history
+    text = f"{counted(history.epochs, 'epoch')} in {done.seconds:.1f} s"
+    ends = {event["kind"]: event for event in history.events}
+    if "early stop" in ends:
+        text += " (stopped early)"
+    elif "time budget" in ends:
+        text += f" (the time budget of {ends['time budget']['seconds']:g} s)"
     best = [event["best"] for event in history.events if "best" in event]
     if best:
-        which = f"epoch {best[0]}" if len(best) == 1 else f"epochs {', '.join(map(str, best))}"
-        stopped = " (stopped early)" if history.epochs < planned else ""
-        text += f"{stopped}; the parameters are those of {which}, where the validation loss was lowest"
+        which = f"epoch {best[0]}" if len(set(best)) == 1 else f"epochs {', '.join(map(str, best))}"
+        text += f"; the parameters are those of {which}, where the validation loss was lowest"
     return text + "."

@@ -47,7 +47,7 @@ def comma_numbers(
         example = next(text for text in texts if "," in text)
         raise DataError(
             f"column {name!r}: {example!r} can be {example.replace(',', '.')} or {example.replace(',', '')}. "
-            "Say which: decimal=',' or decimal='.'."
+            "Say which: decimal=',' or decimal='.' (--decimal , or --decimal .)."
         )
     if not point and not comma:
         return None
@@ -79,9 +79,16 @@ def refuse_infinite(name: str, values: np.ndarray, places: Sequence, what: str) 
         )
 
 
-def refuse_mixed(name: str, texts: Sequence[str], places: Sequence, what: str) -> None:
+def words_among(texts: Sequence[str], decimal: str | None) -> list[int]:
+    """The positions of the texts that are no numbers, under the reading of points and commas that reads the most."""
+    point = [i for i, text in enumerate(texts) if plain_numbers([text]) is None and not _POINT.fullmatch(text)]
+    comma = [i for i, text in enumerate(texts) if not _COMMA.fullmatch(text)]
+    return point if decimal == "." else min(point, comma, key=len)
+
+
+def refuse_mixed(name: str, texts: Sequence[str], places: Sequence, what: str, decimal: str | None) -> None:
     """Refuse a column of numbers in which a few cells are words; few distinct numbers among words are labels."""
-    words = [i for i, text in enumerate(texts) if plain_numbers([text]) is None]
+    words = words_among(texts, decimal)
     numbers = len(texts) - len(words)
     if not words or numbers < 3 or numbers < 0.8 * len(texts):
         return
@@ -91,7 +98,7 @@ def refuse_mixed(name: str, texts: Sequence[str], places: Sequence, what: str) -
     found = ", ".join(f"{what} {places[i]}: {texts[i]!r}" for i in words[:_SHOWN])
     spellings = tuple(dict.fromkeys(texts[i] for i in words))
     raise DataError(
-        f"column {name!r} holds numbers in {numbers} rows and words in {len(words)} ({found}"
+        f"column {name!r} holds numbers in {numbers:,} rows and words in {len(words):,} ({found}"
         f"{', …' if len(words) > _SHOWN else ''}). Correct them; or read them as missing with "
         f"missing={spellings[:_SHOWN]!r}; or read the column as words with text=({name!r},)."
     )

@@ -107,10 +107,9 @@ def _parsed(text: str, delimiter: str, quoted: bool) -> tuple[list[list[str]], l
         at = next(i for i, row in enumerate(rows) if len(row) != expected)
         ragged = sum(count for width, count in widths.items() if width != expected)
         raise DataError(
-            f"line {lines[at]} has {len(rows[at])} cells, and line {lines[0]} has {expected} ({ragged} of "
-            f"{len(rows)} rows "
-            f"differ; the delimiter is {delimiter!r}). Give every row {expected} cells, or quote cells that contain "
-            f"{delimiter!r}."
+            f"line {lines[at]} has {len(rows[at])} cell{'' if len(rows[at]) == 1 else 's'}, and line {lines[0]} has "
+            f"{expected} ({ragged} of {len(rows)} rows differ; the delimiter is {delimiter!r}). Give every row "
+            f"{expected} cells, or quote cells that contain {delimiter!r}."
         )
     return rows, lines
 
@@ -133,7 +132,7 @@ def _column(
     present = texts if len(at) == len(texts) else [texts[i] for i in at]
     numbers, how = _numbers(name, present, decimal, delimiter)
     if numbers is None:
-        cells.refuse_mixed(name, present, [lines[i] for i in at], "line")
+        cells.refuse_mixed(name, present, [lines[i] for i in at], "line", decimal)
         return cells.text_column(texts, words), ""
     values = np.full(len(texts), np.nan)
     values[at] = numbers
@@ -181,13 +180,15 @@ def _warn_commas(file: str, commas: dict[str, list[str]], plain: dict[str, Any],
             if cells.reads_as_thousands(texts):
                 raise DataError(
                     f"{commas['decimal commas'][0]!r} has decimal commas, and {name!r} has points as in "
-                    f"{next(t for t in texts if '.' in t)!r}. Say what a point means: decimal=',' (thousands)."
+                    f"{next(t for t in texts if '.' in t)!r}. Say what a point means: decimal=',' (--decimal ,) "
+                    "if it stands between thousands."
                 )
     if decimal is None:
         said = "; ".join(f"{how} in {', '.join(map(repr, names[:6]))}" for how, names in commas.items())
         example = "3,14 is 3.14" if "decimal commas" in commas else "1,234 is 1234"
         warnings.warn(
-            f"{file}: numbers were read with {said} ({example}). decimal=',' or decimal='.' says it for certain.",
+            f"{file}: numbers were read with {said} ({example}). Say it for certain with decimal=',' or decimal='.' "
+            "(--decimal , or --decimal .).",
             ChainruleWarning,
             stacklevel=5,
         )

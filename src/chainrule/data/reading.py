@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.data.columns import column_of
 from chainrule.data.delimited import delimited_columns
+from chainrule.data.foreign import refuse_foreign, refuse_json
 from chainrule.data.table import Origin, Table, refuse_names
 from chainrule.errors import DataError, LoadError
 
@@ -59,7 +60,9 @@ def read_table(
         elif data[:2] == b"PK":
             columns = _npz(name, data)
         else:
+            refuse_foreign(name, data)
             text_of_file = _text(name, data, encoding)
+            refuse_json(name, text_of_file)
             columns = delimited_columns(name, text_of_file, header, delimiter, decimal, frozenset(missing), text)
     except DataError as e:
         raise DataError(f"{name}: {e}") from e
@@ -80,7 +83,8 @@ def _bytes(path: str | os.PathLike) -> bytes:
             f"There is no file {os.fspath(path)}. Look at the path; embedded data sets are {', '.join(EMBEDDED)}."
         ) from None
     except (OSError, ValueError) as e:
-        raise LoadError(f"{os.fspath(path)} cannot be read: {getattr(e, 'strerror', None) or e}.") from e
+        reason = str(getattr(e, "strerror", None) or e).rstrip(".")
+        raise LoadError(f"{os.fspath(path)} cannot be read: {reason}.") from e
     if not data:
         raise LoadError(f"{os.fspath(path)} is empty: it has 0 bytes.")
     return data
@@ -98,7 +102,7 @@ def _parquet(name: str, data: bytes) -> dict[str, np.ndarray]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise DataError("Reading Parquet needs pyarrow: pip install 'chainrule[data]'.") from None
+        raise DataError("Reading Parquet needs pyarrow: pip install pyarrow.") from None
     try:
         frame = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as e:
@@ -114,7 +118,7 @@ def _npz(name: str, data: bytes) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             held = {key: arrays[key] for key in arrays.files}
     except _DAMAGE as e:
-        reason = "it holds Python objects, which are never loaded" if "pickle" in str(e) else str(e)
+        reason = "it holds Python objects, which are never loaded" if "pickle" in str(e) else str(e).rstrip(".")
         raise LoadError(f"{name} cannot be read: {reason}. Write it again with numpy.savez(path, column=array).") from e
     for key, array in held.items():
         if array.ndim not in (1, 2):
@@ -143,7 +147,7 @@ def _text(name: str, data: bytes, encoding: str) -> str:
             "UTF-8; or, when it was written in a Western encoding, read it with encoding='cp1252'."
         ) from e
     except (UnicodeError, LookupError, TypeError) as e:
-        raise LoadError(f"{name} cannot be read with encoding={encoding!r}: {e}.") from e
+        raise LoadError(f"{name} cannot be read with encoding={encoding!r}: {str(e).rstrip('.')}.") from e
     if not isinstance(text, str):
         raise DataError(f"encoding={encoding!r} is not an encoding of text. Write 'utf-8' or 'cp1252'.")
     at = text.find("\0")

@@ -38,6 +38,8 @@ class Chain(Layer):
     layers: tuple
 
     def __init__(self, *layers: Layer | Callable) -> None:
+        if not layers:
+            raise DesignError("Chain() has no layers: write them one after the other, cr.Chain(cr.Dense(8), cr.relu).")
         for part in layers:
             as_layer(part)
         spec.freeze(self, layers=layers)

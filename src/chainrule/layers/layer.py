@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from chainrule import spec
 from chainrule.errors import DesignError, ShapeError
+from chainrule.maths import activations
 
 Params = Any
 """A dict of arrays with the textbook letters; a container's is a tuple or a dict of its parts' parameters."""
@@ -117,6 +118,15 @@ def as_layer(part: Any) -> Layer:
         return part
     if isinstance(part, type) and issubclass(part, Layer):
         raise DesignError(f"{part.__name__} is a class, and a network is made of layers: write {part.__name__}(…).")
+    if isinstance(part, str):
+        known = callable(getattr(activations, part, None))
+        hint = f"write cr.{part}, the function" if known else "functions are written without quotes, cr.relu"
+        raise DesignError(
+            f"A network is made of layers and functions of one array, and {part!r} is text: {hint} (in a design file "
+            f'{{"{part if known else "relu"}": {{}}}}).{"" if known else spec.nearest(part)}'
+        )
+    if isinstance(part, list | tuple):
+        raise DesignError("A network is made of layers and functions, and a list came: write cr.Chain(*layers).")
     if not callable(part):
         raise DesignError(f"A network is made of layers and functions of one array; this came: {part!r}.")
     return Function(part)
@@ -150,7 +160,7 @@ def expect_features(layer: Layer, features: int, x: Any) -> None:
 
 
 def expect_count(layer: Layer, name: str, value: Any, least: int = 1) -> None:
-    """Refuse a size that is not a whole number of at least ``least``."""
+    """Refuse a size that is not a whole number of at least ``least``; ``spec.register`` made NumPy's Python's."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise DesignError(
             f"{type(layer).__name__}: {name} must be a whole number of at least {least}, and {value!r} came."

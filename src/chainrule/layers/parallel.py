@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from chainrule import spec
+from chainrule.errors import DesignError
 from chainrule.layers.chain import at
 from chainrule.layers.layer import Layer, Params, as_layer, split_key
 
@@ -37,6 +38,8 @@ class Parallel(Layer):
     branches: tuple
 
     def __init__(self, *branches: Layer | Callable) -> None:
+        if not branches:
+            raise DesignError("Parallel() has no branches: write at least one, cr.Parallel(cr.Dense(8), cr.identity).")
         for part in branches:
             as_layer(part)
         spec.freeze(self, branches=branches)

@@ -285,7 +285,18 @@ class Orthogonal(Initializer):
 
 
 def constant(value: float) -> Constant:
-    """Start at ``value`` everywhere."""
+    """Start at ``value`` everywhere: ``Constant(value)``.
+
+    Equation
+        W = value * ones(shape)
+    Errors
+        DesignError when value is not a finite number
+    Source
+        Rumelhart, Hinton & Williams 1986, on breaking symmetry
+
+    >>> constant(0.5)
+    Constant(value=0.5)
+    """
     return Constant(value)
 
 

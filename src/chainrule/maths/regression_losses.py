@@ -249,5 +249,18 @@ poisson_nll = PoissonNLL()
 
 
 def quantile(q: float) -> Quantile:
-    """The pinball loss of the q-quantile."""
+    """The pinball loss of the q-quantile: ``Quantile(q)``.
+
+    Equation
+        loss(z, y) = mean(maximum(q * (y - z), (q - 1) * (y - z)), axis=-1)
+    Shapes
+        z (rows, k)   y (rows, k), or (rows,) for k = 1 -> (rows,)
+    Errors
+        DesignError unless 0 < q < 1
+    Source
+        Koenker & Bassett 1978
+
+    >>> quantile(0.9)
+    Quantile(q=0.9)
+    """
     return Quantile(q)

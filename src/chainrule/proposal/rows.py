@@ -15,8 +15,8 @@ def expect_rows(rows: int, target: str) -> None:
     """Refuse fewer than 10 rows with a target, warn below 50."""
     if rows < LEAST:
         raise DataError(
-            f"The table has {rows} rows with a {target!r}: at least {LEAST} are needed, to train on some and check on "
-            "others."
+            f"The table has {counted(rows)} with a {target!r}: at least {LEAST} are needed, to train on some and "
+            "check on others."
         )
     if rows < FEW:
         warnings.warn(
@@ -25,6 +25,15 @@ def expect_rows(rows: int, target: str) -> None:
             ChainruleWarning,
             stacklevel=3,
         )
+
+
+def counted(rows: int) -> str:
+    """How many rows, in words.
+
+    >>> counted(1), counted(4208)
+    ('1 row', '4,208 rows')
+    """
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def wide_note(rows: int, columns: int) -> tuple[Reason, ...]:

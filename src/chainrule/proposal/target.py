@@ -15,6 +15,7 @@ from chainrule.errors import ChainruleWarning, DataError, DesignError
 from chainrule.maths.loss import Loss
 from chainrule.maths.losses import cross_entropy, huber, mean_squared_error, poisson_nll
 from chainrule.proposal.names import few
+from chainrule.proposal.rows import counted
 from chainrule.train.design import Reason
 
 TASKS = ("classification", "regression", "counts")
@@ -54,7 +55,8 @@ def aim_of(name: str, values: np.ndarray, task: str = "auto") -> Aim:
 def expect_variation(name: str, values: np.ndarray) -> None:
     """Refuse a target that has one value only."""
     if len(set(values.tolist())) < 2:
-        raise DataError(f"The target {name!r} is {values[0]!r} in all {len(values):,} rows: there is nothing to learn.")
+        value = f"{values[0]:g}" if values.dtype != object else repr(values[0])
+        raise DataError(f"The target {name!r} is {value} in all {len(values):,} rows: there is nothing to learn.")
 
 
 def task_of(values: np.ndarray) -> tuple[str, str]:
@@ -99,7 +101,11 @@ def classes(name: str, values: np.ndarray) -> Aim:
             stacklevel=4,
         )
     k, share = len(labels), count.max() / count.sum()
-    often = [f"{_label(labels[i])} ({count[i]:,})" for i in np.argsort(-count, kind="stable")]
+    words = values.dtype == object
+    often = [
+        f"{labels[i]} ({count[i]:,})" if words else f"class {labels[i]:g}: {counted(int(count[i]))}"
+        for i in np.argsort(-count, kind="stable")
+    ]
     reasons = [
         Reason("loss cross_entropy", f"lowest at the true probability of each of the {k:,} classes", "Bishop 2006"),
         Reason("no class weights", f"they bend probabilities; {few(often, 40)}", "Elkan 2001"),

@@ -3,15 +3,15 @@
 import json
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chainrule import spec
 from chainrule.errors import ChainruleError, DesignError, LoadError
 from chainrule.layers.layer import Layer, as_layer
-from chainrule.maths.losses import loss_named
-from chainrule.maths.row_metrics import ROW_METRICS, row_metric
+from chainrule.maths.losses import Loss, loss_named
+from chainrule.maths.row_metrics import row_metric
 from chainrule.train import vocabulary
 from chainrule.train.directory import write_json
 from chainrule.train.recipe import Recipe
@@ -25,6 +25,11 @@ class Reason:
     choice: str
     because: str
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("choice", "because", "source"):
+            if not isinstance(getattr(self, name), str):
+                raise DesignError(f"Reason: {name}={getattr(self, name)!r}: text is expected.")
 
     def __str__(self) -> str:
         return f"{self.choice}: {self.because}" + (f" [{self.source}]" if self.source else "")
@@ -57,9 +62,10 @@ class Design:
         reasons = tuple(self.reasons) if isinstance(self.reasons, tuple | list) else self.reasons
         if not isinstance(reasons, tuple) or not all(isinstance(reason, Reason) for reason in reasons):
             raise DesignError(f"Design: reasons={reasons!r}: a tuple of Reason(choice, because) is expected.")
-        metrics = tuple(_metric(metric, loss) for metric in self.recipe.metrics)
-        recipe = self.recipe if metrics == self.recipe.metrics else replace(self.recipe, metrics=metrics)
-        spec.freeze(self, network=as_layer(self.network), loss=loss, recipe=recipe, reasons=reasons)
+        for metric in self.recipe.metrics:
+            if isinstance(metric, str) and isinstance(loss, Loss):
+                row_metric(metric, loss)  # refuses a metric that does not suit the loss
+        spec.freeze(self, network=as_layer(self.network), loss=loss, reasons=reasons)
 
     def to_data(self) -> dict:
         """Plain JSON data."""
@@ -106,17 +112,3 @@ class Design:
             for reason in self.reasons:
                 lines += textwrap.wrap(str(reason), 98, initial_indent="- ", subsequent_indent="  ")
         return "\n".join(lines)
-
-
-def _metric(metric: Any, loss: Any) -> Any:
-    """A metric by its name, as the pair of the name and the function that suits the loss."""
-    name = metric[0] if isinstance(metric, tuple) else metric
-    ours = isinstance(metric, tuple) and isinstance(metric[1], tuple(ROW_METRICS.values()))
-    if not (isinstance(metric, str) or ours):
-        return metric
-    if not hasattr(loss, "task"):
-        raise DesignError(
-            f"Design: the metric {name!r} reads classes or numbers off the outputs as a loss of chainrule says, and "
-            f"{spec.show(loss)} is your own: give a function of (z, y)."
-        )
-    return name, row_metric(name, loss)

@@ -78,7 +78,7 @@ class Recipe:
     epochs: int = 100
     batch_size: int | str = 32
     split: Split = field(default_factory=Split)
-    metrics: tuple[Callable | str | tuple[str, Callable], ...] = ()
+    metrics: tuple[Callable | str, ...] = ()
     class_weight: Any = None
     penalty: Penalty | None = None
     clip_norm: float | None = None
@@ -137,14 +137,13 @@ class Recipe:
 def _metrics(given: Any) -> tuple:
     listed = tuple(given) if isinstance(given, tuple | list) else (given,)
     for metric in listed:
-        pair = isinstance(metric, tuple) and len(metric) == 2 and isinstance(metric[0], str) and callable(metric[1])
         if isinstance(metric, str) and metric not in ROW_METRICS:
             near = difflib.get_close_matches(metric, ROW_METRICS, 1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise DesignError(
                 f"fit: metrics={metric!r}: one of {', '.join(ROW_METRICS)}, or a function (z, y), is expected.{meant}"
             )
-        if not (pair or isinstance(metric, str) or callable(metric)):
+        if not isinstance(metric, str) and not callable(metric):
             raise DesignError(
                 f"fit: metrics={metric!r}: functions of (z, y) with one value per example, or names, are expected."
             )

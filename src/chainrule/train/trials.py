@@ -87,7 +87,7 @@ def find_learning_rate(
         raise DesignError(
             f"find_learning_rate: the loss exploded within {len(losses)} steps. Say a lower lowest={lowest}."
         )
-    return RateSearch(rates[: len(losses)], losses, _suggested(rates[: len(losses)], losses))
+    return _suggested(rates[: len(losses)], losses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def overfit_batch(
 ) -> BatchTrial:
     """Train on the first ``rows`` rows only: a network that cannot learn them by heart has a fault.
 
-    It ``fits`` when the loss falls below a hundredth of its start. ``optimizer`` is by default Adam with a rate of 0.01.
+    It ``fits`` when the loss falls below a hundredth of its start. ``optimizer`` is by default Adam with rate 0.01.
 
     >>> import chainrule as cr
     >>> X = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
@@ -139,7 +139,7 @@ def overfit_batch(
     return BatchTrial(losses, bool(losses[-5:].mean() < 0.01 * losses[0]))
 
 
-def _suggested(rates: np.ndarray, losses: np.ndarray) -> float:
+def _suggested(rates: np.ndarray, losses: np.ndarray) -> RateSearch:
     """The rate where the loss falls fastest, looked for only where it really falls: from a tenth to nine tenths of the
     whole fall. Before that, the steepest slope is noise.
     """
@@ -148,16 +148,16 @@ def _suggested(rates: np.ndarray, losses: np.ndarray) -> float:
     curve = np.convolve(padded, np.full(2 * width + 1, 1 / (2 * width + 1)), mode="valid")
     start, best = float(np.mean(losses[: 2 * width])), int(np.argmin(curve))
     fall = start - curve[best]
-    if best == 0 or fall <= 0:
+    if best == 0 or fall <= 1e-6 * abs(start):  # less is rounding
         raise DesignError(
-            f"find_learning_rate: the loss never fell below its start, {start:.4g}, at rates up to {rates[-1]:.2g}. Try "
-            "cr.overfit_batch, which tells whether the network can learn at all, or a lower lowest."
+            f"find_learning_rate: the loss never fell below its start, {start:.4g}, at rates up to {rates[-1]:.2g}. "
+            "Try cr.overfit_batch, which tells whether the network can learn at all, or a lower lowest."
         )
     begin = int(np.flatnonzero(curve[: best + 1] >= start - 0.1 * fall)[-1:].sum())
     end = begin + int(np.argmax(curve[begin : best + 1] <= start - 0.9 * fall))
     slopes = np.gradient(curve, np.log(rates))
     fastest = begin + int(np.argmin(slopes[begin : end + 1]))
-    return min(float(rates[fastest]), float(rates[best]) / 10)
+    return RateSearch(rates, curve, min(float(rates[fastest]), float(rates[best]) / 10))
 
 
 def _searched(where: str, optimizer: Any, default: Optimizer) -> Optimizer:
