@@ -164,7 +164,7 @@ WARNED = {
     "batch_size > n": (dict(batch_size=1000), "batch_size=1000 is more than the 24"),
     "duplicates across the split": (
         dict(x=np.tile(X[:4], (6, 1)), y=np.tile(Y[:4], 6), validation=0.25),
-        "held-out rows occur in the training part",
+        "held-out rows occur in the training",
     ),
 }
 

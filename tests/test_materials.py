@@ -19,7 +19,7 @@ COLUMNS = (NumberColumn("id"), NumberColumn("size"))
 RECIPE = Recipe(optimizer=cr.adam(0.05), epochs=2, split=Split(validation=0.2, test=0.25))
 
 
-def table(rows=ROWS, seed=0, **columns):
+def table(rows=ROWS, seed=0, **columns) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     size = rng.normal(10, 3, rows)
     kind = np.where(size + rng.normal(0, 1, rows) > 10, "large", "small").astype(object)
@@ -45,6 +45,7 @@ def ids(materials, rows):
 
 
 def parts(materials):
+    """The ids of the rows that train, that are held out and that test."""
     tested = materials.test[0]["id"].astype(int)
     return [set(p) for p in (ids(materials, materials.train), ids(materials, materials.held), tested.tolist())]
 

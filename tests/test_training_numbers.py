@@ -15,7 +15,7 @@ START = ({"W": np.array([[0.5], [0.1], [-0.2]], np.float32), "b": np.array([0.3]
 NET = cr.Chain(cr.Dense(8), cr.tanh, cr.Dense(1))
 
 
-def fit(net=LINE, x=X, y=Y, **settings):
+def fit(net=LINE, x: np.ndarray = X, y: np.ndarray = Y, **settings):
     given = {"optimizer": cr.sgd(0.05), "epochs": 5, "batch_size": "full", "validation": None, "progress": False}
     return cr.fit(net, x, y, **given | settings)
 
@@ -107,8 +107,7 @@ def test_a_penalty_draws_on_weights_and_leaves_biases_alone():
 def test_clipping_bounds_the_norm_of_all_gradients_together():
     assert close(fit(NET, clip_norm=1e9), fit(NET), 1e-6)
     start = fit(NET, epochs=1, optimizer=cr.sgd(1e-12)).params
-    bounds = (1e-2, 1e-1)
-    for bound in bounds:
+    for bound in (1e-2, 1e-1):
         moved = fit(NET, epochs=1, params=start, clip_norm=bound, optimizer=cr.sgd(1.0)).params
         steps = jax.tree.map(lambda a, b: np.sum((a.astype(float) - b) ** 2), moved, start)
         assert np.sqrt(sum(jax.tree.leaves(steps))) == pytest.approx(bound, rel=1e-3)

@@ -112,6 +112,9 @@ class Function(Layer):
         return spec.show(self.f)
 
 
+spec.register(Function)  # not as a decorator, which would hide its type
+
+
 def as_layer(part: Any) -> Layer:
     """The part itself when it is a layer, else the function as a layer without parameters."""
     if isinstance(part, Layer):

@@ -92,9 +92,10 @@ def _warn(materials: Materials) -> None:
         y = None if isinstance(materials.design.encoder.target, ClassTarget) else train.y
         said = [scale_warning(train.x, y), constant_warning(train.x)]
     if materials.duplicates:
+        rows = "1 held-out row occurs" if materials.duplicates == 1 else f"{materials.duplicates} held-out rows occur"
         said.append(
-            f"{materials.duplicates} held-out rows occur in the training part too, so their score is too good by what "
-            "the network learns by heart. Remove duplicate rows."
+            f"{rows} in the training part too, so the score is too good by what the network learns by heart. Remove "
+            "duplicates."
         )
     for text in filter(None, said):
         warnings.warn(text, ChainruleWarning, stacklevel=4)

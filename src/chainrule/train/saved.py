@@ -50,7 +50,7 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Run:
         scores = None if data["scores"] is None else Scores.from_data(data["scores"])
         return Run(design, params, _history_of(data, tensors), spec.from_data(data["record"]), scores)
     except (KeyError, TypeError, AttributeError, DesignError) as e:
-        raise LoadError(f"{path} is not a run that chainrule wrote: {type(e).__name__} {e}.") from e
+        raise LoadError(f"{path} is not a run that chainrule wrote: {str(e).rstrip('.')}.") from e
 
 
 def write_checkpoint(path: Path, design: Design, record: DataRecord, standing: Standing) -> None:
