@@ -61,6 +61,12 @@ def test_a_gradient_that_is_infinite_at_one_row_is_found_and_named():
         )
 
 
+def test_an_infinite_gradient_is_named_where_it_arose():
+    net = cr.Chain(cr.Dense(4), lambda z: jnp.sqrt(jnp.maximum(z, 0)), cr.Dense(1))
+    with pytest.raises(cr.DesignError, match="1:<lambda>"):
+        cr.fit(net, X, Y, epochs=2, validation=None, progress=False)
+
+
 def test_a_late_divergence_keeps_what_was_learned():
     def jump(step):
         return 0.05 if step < 40 else 50.0

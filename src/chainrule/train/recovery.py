@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -39,7 +40,10 @@ def recovered(stretches: Stretches, sound: Standing, standing: Standing, broken:
     state, history = stretches(standing.state, epoch * job.plan.per_epoch, standing.epochs)
     history = standing.history + history
     bad = ~np.atleast_1d(np.asarray(broken.members.ok))
-    place = watchers.where(job, stretches(state, step, standing.epochs)[0], int(np.argmax(bad)))
+    before = stretches(state, step, standing.epochs)[0]
+    if not all(np.isfinite(p).all() for p in jax.tree.leaves(before.members.params)):
+        before = stretches(state, step - 1, standing.epochs)[0]  # the gradient broke, and the loss one step later
+    place = watchers.where(job, before, int(np.argmax(bad)))
     events = [
         {"kind": "retry", "epoch": epoch, "step": step, "member": m, "where": place}
         for m in np.flatnonzero(bad).tolist()
