@@ -113,7 +113,7 @@ REFUSED = {
     ),
     "parameters that are not finite": (dict(params=({"W": np.full((3, 1), np.nan), "b": np.ones(1)},)), "not finite"),
     "a metric by name": (dict(metrics="auc"), "metrics"),
-    "10^6 classes": (dict(net=CLASSES, y=np.arange(24), loss=cr.cross_entropy), "24 classes in 24 rows"),
+    "as many classes as rows": (dict(net=CLASSES, y=np.arange(24), loss=cr.cross_entropy), "24 classes in 24 rows"),
 }
 
 
@@ -124,6 +124,8 @@ def test_refused(name):
         given() if callable(given) else fit(**given)
 
 
+SEEN: list = []
+"""What a layer with a side effect has seen: it runs when the program is traced, not in every step."""
 ACCEPTED = {
     "labels as text": dict(net=CLASSES, y=np.where(CODES, "yes", "no")),
     "labels as booleans": dict(net=CLASSES, y=CODES.astype(bool)),
@@ -131,6 +133,9 @@ ACCEPTED = {
     "one-hot": dict(net=CLASSES, y=np.eye(2)[CODES], loss=cr.cross_entropy),
     "y (n, 1)": dict(y=Y[:, None]),
     "lists of lists": dict(x=X.tolist(), y=Y.tolist()),
+    "booleans as X": dict(x=X > 0),
+    "layers of one name": dict(net=cr.Chain(cr.Dense(4), cr.Dense(4), cr.Dense(1))),
+    "a layer with a side effect": dict(net=cr.Chain(lambda x: SEEN.append(x.shape) or x, cr.Dense(1))),
     "a view in reverse": dict(x=X[::-1], y=Y[::-1]),
     "Fortran order": dict(x=np.asfortranarray(X)),
     "float64": dict(x=X.astype(float), y=Y.astype(float)),
@@ -160,6 +165,7 @@ def test_a_read_only_memmap_is_accepted(tmp_path):
 WARNED = {
     "features of unlike scales": (dict(x=X * [1, 1e4, 1]), "Features range from .* Put cr.Standardize"),
     "a large y": (dict(y=Y * 1e4, optimizer=cr.adam()), "y reaches"),
+    "whole numbers of bytes": (dict(x=(X * 40 + 128).astype(np.uint8)), "Features reach"),
     "a constant feature": (dict(x=at(X, (slice(None), 1), 2.0)), "same value in every row"),
     "batch_size > n": (dict(batch_size=1000), "batch_size=1000 is more than the 24"),
     "duplicates across the split": (
@@ -241,3 +247,33 @@ def test_unlike_scales_do_not_break():
 def test_standardize_in_front_silences_the_warning():
     run = fit(cr.Chain(cr.Standardize(), cr.Dense(1)), X * [1e8, 1e-8, 1], Y, epochs=100, optimizer=cr.adam(0.05))
     assert run.history["loss"][-1] < 0.1 * run.history["loss"][0]
+
+
+def test_a_huge_number_never_gives_a_model_that_is_not_finite():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.ChainruleWarning)
+        try:
+            run = fit(x=at(X, (0, 0), 1e30))
+        except cr.ChainruleError as error:
+            assert "Scale the inputs" in str(error)
+        else:
+            assert np.isfinite(run.params[0]["W"]).all()
+
+
+def test_images_with_their_axes_in_another_order_are_refused():
+    images = RNG.normal(size=(24, 4, 4, 3)).astype(np.float32)
+    run = fit(cr.Chain(cr.Flatten(), cr.Dense(1)), images, Y)
+    with pytest.raises(cr.ShapeError, match=r"\(4, 4, 3\).*\(3, 4, 4\)"):
+        run.predict(images.transpose(0, 3, 1, 2))
+
+
+def test_weights_of_another_network_with_the_same_shapes_are_refused(tmp_path):
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    fit(seed=0).save(one)
+    fit(cr.Chain(cr.identity, cr.Dense(1)), seed=1).save(other)
+    mine, theirs = one.read_bytes(), other.read_bytes()
+    tail = 16  # the last array: the weights, 3 numbers and a bit of what stands before them
+    one.write_bytes(mine[:-tail] + theirs[-tail:])
+    assert mine[-tail:] != theirs[-tail:]
+    with pytest.raises(cr.LoadError):
+        cr.load(one)
