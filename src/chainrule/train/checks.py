@@ -14,7 +14,7 @@ from chainrule.layers.layer import Function, Layer, Params, name_of
 from chainrule.layers.residual import Residual
 from chainrule.maths.losses import CrossEntropy, floor_of_double_softmax
 from chainrule.train.descent import Plan
-from chainrule.train.roles import roles, trained
+from chainrule.train.roles import param_shapes, roles, trained
 
 
 def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None, metrics: tuple = ()) -> None:
@@ -24,7 +24,7 @@ def check_network(net: Layer, loss: Any, x: Any, y: Any, targets: int | None, me
     check_starts(net)
     check_last_layer(net, loss, targets)
     with traced(f"The network {net}", x):
-        params = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
+        params = param_shapes(net, x)
         z = jax.eval_shape(net, params, x)
     if not jax.tree.leaves(params):
         raise DesignError(f"{net} has no parameters: there is nothing to train. Add a layer such as cr.Dense(units).")
@@ -107,9 +107,8 @@ def check_starts(net: Layer) -> None:
             )
 
 
-def check_params(net: Layer, x: Any, params: Params, members: int) -> None:
+def check_params(net: Layer, own: Params, params: Params, members: int) -> None:
     """Refuse given parameters that are not shaped as the network's own, with the members of an ensemble in front."""
-    own = jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
     front = (members,) if members > 1 else ()
     wanted = jax.tree.map(lambda p: (*front, *p.shape), own)
     given = jax.tree.map(np.shape, params)

@@ -66,7 +66,7 @@ def from_table(
     training, holding = cut(learning, split.validation, design.recipe.seed + 1)
     if not fitted:
         encoder = encoder.fit(table.take(training))
-    if labels is not None and isinstance(encoder.target, ClassTarget):
+    if labels is not None:
         encoder = replace(encoder, target=labels)
     design = replace(design, encoder=encoder)
     name = encoder.target.name

@@ -18,6 +18,7 @@ from chainrule.train.design import Design
 from chainrule.train.drivers import begin
 from chainrule.train.materials import Materials, in_parts
 from chainrule.train.probes import PROBES
+from chainrule.train.roles import param_shapes
 from chainrule.train.schedules import plateau
 from chainrule.train.standing import Standing
 from chainrule.train.stretches import Job
@@ -119,7 +120,7 @@ def numbers_of(design: Design, plan: Plan) -> dict:
 def first_standing(job: Job, design: Design, params: Params | None = None) -> Standing:
     """The standing before the first step, with drawn or given parameters."""
     x = job.data[0].x
-    shapes = jax.eval_shape(lambda x: design.network.init(jax.random.key(0), x), x)
+    shapes = param_shapes(design.network, x)
     check_memory(job.plan, shapes)
     check_trained(design.network, shapes, job.plan.freeze)
     if params is None:
@@ -127,7 +128,7 @@ def first_standing(job: Job, design: Design, params: Params | None = None) -> St
         if design.network.prepares:
             params = _prepared(design.network, job.plan.members > 1, params, x)
     else:
-        check_params(design.network, x, params, job.plan.members)
+        check_params(design.network, shapes, params, job.plan.members)
         params = jax.device_put(params)
     return Standing(begin(job.plan, params, job.data[0], job.numbers), design.recipe.epochs)
 

@@ -45,6 +45,11 @@ def leaf_names(net: Layer, params: Params) -> Any:
     return walk(net, params, "" if whole else f"{name_of(net)}/")
 
 
+def param_shapes(net: Layer, x: Any) -> Params:
+    """The shapes of the parameters of ``net`` for inputs like x, without drawing them."""
+    return jax.eval_shape(lambda x: net.init(jax.random.key(0), x), x)
+
+
 def trained(params: Params, role: Any) -> Params:
     """The trained leaves; the fixed ones are left out (``None``)."""
     return jax.tree.map(lambda p, r: None if r == "fixed" else p, params, role)

@@ -17,6 +17,7 @@ from chainrule.train.design import Design
 from chainrule.train.directory import checkpoints, model_path
 from chainrule.train.history import History
 from chainrule.train.record import DataRecord
+from chainrule.train.roles import param_shapes
 from chainrule.train.run import Run
 from chainrule.train.scores import Scores
 from chainrule.train.standing import Standing
@@ -120,7 +121,7 @@ def design_of(path: Any, data: dict, custom: Mapping[str, Any] | None) -> Design
 
 def params_like(design: Design) -> Any:
     """The shapes of a design's parameters, with the members of an ensemble in front."""
-    params = jax.eval_shape(lambda x: design.network.init(jax.random.key(0), x), design.encoder.example())
+    params = param_shapes(design.network, design.encoder.example())
     members = design.recipe.ensemble
     if members == 1:
         return params
