@@ -40,10 +40,10 @@ def _temporary(folder: str, name: str) -> BufferedWriter:
     while True:
         file = open(os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp"), "xb")
         with suppress(OSError):
-            _lock(file.fileno())
+            _lock(file.fileno(), wait=True)
         if os.path.exists(file.name):
             return file
-        file.close()  # another writer swept it away between its birth and its lock
+        file.close()  # another writer took it for an orphan between its birth and its lock
 
 
 def _sweep(folder: Path, name: str) -> None:
@@ -56,10 +56,10 @@ def _sweep(folder: Path, name: str) -> None:
                 path.unlink()
 
 
-def _lock(fd: int) -> None:
-    """OSError when another writer holds it."""
+def _lock(fd: int, wait: bool = False) -> None:
+    """Take the lock of a file: at once, or OSError; or by waiting until whoever holds it lets go."""
     if fcntl is not None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync(folder: str) -> None:
