@@ -16,20 +16,27 @@ import chainrule as cr
 SCRIPT = textwrap.dedent(
     """
     import sys, time
+    from pathlib import Path
     import numpy as np
     import chainrule as cr
     from chainrule.train import training
 
-    training.CHECKPOINT_SECONDS = 0.0
+    training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0.0, np.inf  # after every epoch
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 4)).astype(np.float32)
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
     net = cr.Chain(cr.Dense(8), cr.BatchNorm(), cr.relu, cr.Dropout(0.2), cr.Dense(2))
     settings = dict(optimizer=cr.adam(cr.cosine(0.01)), epochs=16, batch_size=16, validation=0.25)
     settings |= dict(early_stopping=50, average=0.9)
-    slow = [lambda state: time.sleep(float(sys.argv[3]))]
+    last = int(sys.argv[3])
+
+    def wait_to_be_killed(state):
+        while last and any(int(p.stem.split("-")[1]) >= last for p in Path(sys.argv[2]).glob("checkpoint-*")):
+            time.sleep(1)
+
     if sys.argv[1] == "fit":
-        cr.fit(net, X, y, **settings, ensemble=int(sys.argv[4]), callbacks=slow, progress=False, out=sys.argv[2])
+        settings |= dict(ensemble=int(sys.argv[4]), callbacks=[wait_to_be_killed])
+        cr.fit(net, X, y, **settings, progress=False, out=sys.argv[2])
     else:
         cr.resume(sys.argv[2], X, y, progress=False)
     """
@@ -46,8 +53,8 @@ def newest_epoch(out: Path) -> int:
 
 def killed_and_resumed(script: Path, out: Path, members: int, after: int, sig: int) -> bytes:
     """The model's bytes after a kill at the given epoch and a resumption."""
-    begun = subprocess.Popen(command(script, "fit", out, 0.2, members), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    begun = subprocess.Popen(command(script, "fit", out, after, members), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
     while newest_epoch(out) < after and begun.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     begun.send_signal(sig)

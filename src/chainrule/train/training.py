@@ -14,6 +14,8 @@ from chainrule.train.stretches import Job, Stretches
 
 CHECKPOINT_SECONDS = 30.0
 """A checkpoint is written after this time or an epoch, whichever is later."""
+CHECKPOINT_SHARE = 0.02
+"""Saving takes at most this share of the time."""
 
 
 def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float | None = None) -> Standing:
@@ -50,7 +52,7 @@ def train(job: Job, standing: Standing, watchers: Watchers, time_budget: float |
                     writing = time.monotonic()
                     watchers.checkpoint(sound)
                     saved = time.monotonic()
-                    wait = max(CHECKPOINT_SECONDS, 50 * (saved - writing))  # saving costs at most 2 % of the time
+                    wait = max(CHECKPOINT_SECONDS, (saved - writing) / CHECKPOINT_SHARE)
             watchers.stretch(int(state.step), standing)
     except KeyboardInterrupt:
         if watchers.checkpoint is not None:
