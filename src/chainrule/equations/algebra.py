@@ -1,0 +1,121 @@
+"""Products and sums of formulas in one normal form: 2 (z − y) / N, never 1 / N ⊙ 2 ⊙ (z + −1 ⊙ y)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from chainrule.equations.formula import Formula, Negative, Number, Power, Product, Quotient, Sum
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """whole * decimal * N ** power * tops / bottoms."""
+
+    whole: Fraction = Fraction(1)
+    decimal: float = 1.0
+    power: int = 0
+    tops: tuple[Formula, ...] = ()
+    bottoms: tuple[Formula, ...] = ()
+
+    def times(self, other: "Ratio") -> "Ratio":
+        """The product of two."""
+        return Ratio(
+            self.whole * other.whole,
+            self.decimal * other.decimal,
+            self.power + other.power,
+            (*self.tops, *other.tops),
+            (*self.bottoms, *other.bottoms),
+        )
+
+    def inverse(self) -> "Ratio":
+        """One over it."""
+        return Ratio(1 / self.whole, 1 / self.decimal, -self.power, self.bottoms, self.tops)
+
+
+def ratio(f: Formula) -> Ratio:
+    """A formula as a ratio."""
+    match f:
+        case Number(value, power):
+            if isinstance(value, bool) or value == 0 or not abs(value) < 1e300:
+                return Ratio(tops=(f,))
+            if float(value).is_integer() and abs(value) < 2**53:
+                return Ratio(Fraction(int(value)), 1.0, power)
+            exact = Fraction(value).limit_denominator(10_000)
+            if len(repr(abs(value))) > 6 and abs(exact - Fraction(value)) <= 4e-16 * abs(value):
+                return Ratio(exact, 1.0, power)  # 0.08333333333333333 is 1 / 12
+            return Ratio(Fraction(1), value, power)
+        case Negative(body):
+            return replace(ratio(body), whole=-ratio(body).whole)
+        case Product(factors):
+            total = Ratio()
+            for factor in factors:
+                total = total.times(ratio(factor))
+            return total
+        case Quotient(top, bottom):
+            return ratio(top).times(ratio(bottom).inverse())
+    return Ratio(tops=(f,))
+
+
+def formula(r: Ratio) -> Formula:
+    """A ratio as a formula: a number first, minus outside, numbers below the line where they divide."""
+    top_number, bottom_number = r.whole.numerator, r.whole.denominator
+    negative = (top_number < 0) != (r.decimal < 0)
+    value: float = abs(top_number) if abs(r.decimal) == 1.0 else abs(top_number) * abs(r.decimal)
+    if any(isinstance(t, Number) and t.value == 0 for t in r.tops):
+        return Number(0)
+    tops, bottoms = _gathered(r.tops), _gathered(r.bottoms)
+    top_power, bottom_power = max(r.power, 0), max(-r.power, 0)
+    if value != 1 or top_power or not tops:
+        tops = [Number(value, top_power), *tops]
+    if bottom_number != 1 or bottom_power:
+        bottoms = [Number(bottom_number, bottom_power), *bottoms]
+    top = tops[0] if len(tops) == 1 else Product(tuple(tops))
+    result: Formula = top
+    if bottoms:
+        result = Quotient(top, bottoms[0] if len(bottoms) == 1 else Product(tuple(bottoms)))
+    return Negative(result) if negative else result
+
+
+def _gathered(factors: Iterable[Formula]) -> list[Formula]:
+    """Equal factors as a power."""
+    counts: dict[Formula, int] = {}
+    for f in factors:
+        counts[f] = counts.get(f, 0) + 1
+    return [f if k == 1 else Power(f, Number(k)) for f, k in counts.items()]
+
+
+def times(a: Formula, b: Formula) -> Formula:
+    """a ⊙ b."""
+    return formula(ratio(a).times(ratio(b)))
+
+
+def over(a: Formula, b: Formula) -> Formula:
+    """a / b."""
+    return formula(ratio(a).times(ratio(b).inverse())) if not _zero(b) else Quotient(a, b)
+
+
+def plus(a: Formula, b: Formula, sign: int = 1) -> Formula:
+    """a + b, or a − b."""
+    terms = [*_terms(a, 1), *_terms(b, sign)]
+    terms = [(s, f) for s, f in terms if not _zero(f)]
+    if not terms:
+        return Number(0)
+    if len(terms) == 1:
+        return terms[0][1] if terms[0][0] > 0 else Negative(terms[0][1])
+    ahead = next((k for k, (s, _) in enumerate(terms) if s > 0), 0)
+    return Sum((terms[ahead], *terms[:ahead], *terms[ahead + 1 :])) if ahead and len(terms) == 2 else Sum(tuple(terms))
+
+
+def _terms(f: Formula, sign: int) -> list[tuple[int, Formula]]:
+    match f:
+        case Sum(terms):
+            return [(sign * s, t) for s, t in terms]
+        case Negative(body):
+            return _terms(body, -sign)
+        case Number(value, power) if value < 0:
+            return [(-sign, Number(-value, power))]
+    return [(sign, f)]
+
+
+def _zero(f: Formula) -> bool:
+    return isinstance(f, Number) and f.value == 0

@@ -1,0 +1,94 @@
+"""The lines of back-propagation: δ for each line of the forward pass, from the last to the first, and ∂L/∂W."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.equations.backward import Backward
+from chainrule.equations.naming import LONGEST, free, must_be_symbols, readers_of
+from chainrule.trace.graph import Graph, Node, View, reachable, whole
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """A line of back-propagation: a name for what a view reads; ``by`` is the forward node that L is derived by."""
+
+    name: str
+    view: View
+    by: Node | None
+    alias: bool
+    """Whether what it reads has another name already: δa2 = δz3."""
+
+
+def backward_lines(
+    backward: Backward, named: dict[Node, str], forward: Sequence[Node], trained: Sequence[Node]
+) -> list[Gradient]:
+    """Lines in an order in which they can be computed; the names of their nodes are entered in ``named``."""
+    graph = backward.graph
+    targets = [n for n in reversed(forward) if n in backward.delta]
+    pending = [n for n in trained if n in backward.delta and n in named]
+    views = [backward.delta[n] for n in [*targets, *pending]]
+    order = reachable(views, graph.links)
+    own = [n for n in order if n not in named]
+    must, readers = must_be_symbols(order, graph), readers_of(own, graph)
+    waits = _named_readers(reachable(graph.outputs, graph.links), graph, named, backward)
+    back = {r: c for c, r in backward.after.items()}
+    lines: list[Gradient] = []
+    counts = 0
+    weighs: dict[Node, int] = {}
+
+    def emit(name: str, by: Node) -> None:
+        nonlocal counts
+        view = backward.delta[by]
+        for node in reachable([view], {}):
+            if node in named or node.op in ("number", "position"):
+                continue
+            weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
+            shared = len(readers.get(node, ())) > 1 and weighs[node] > free(node)
+            heavy = weighs[node] > LONGEST
+            always = node.op in ("reshape", "concat", "carry", "opaque", "along")
+            if node is view.node or not (node in must or shared or heavy or always):
+                continue
+            if node in back:
+                named[node] = f"δ{_linked(graph, back[node], named)}₊"
+            else:
+                counts += 1
+                named[node] = f"g{counts}"
+            weighs[node] = 0
+            lines.append(Gradient(named[node], whole(node), None, False))
+        fresh = view.node not in named and view.node.op not in ("number", "position")
+        if fresh and view.plain is not None and len(view.plain) == len(view.shape):
+            named[view.node] = name
+            weighs[view.node] = 0
+            lines.append(Gradient(name, whole(view.node), by, False))
+        else:
+            lines.append(Gradient(name, view, by, True))
+
+    done: set[Node] = set()
+    for node in targets:
+        emit(f"δ{named[node]}", node)
+        done.add(node)
+        for parameter in [p for p in pending if waits[p] <= done]:
+            emit(f"∂L/∂{named[parameter]}", parameter)
+            pending.remove(parameter)
+    for parameter in pending:
+        emit(f"∂L/∂{named[parameter]}", parameter)
+    return lines
+
+
+def _linked(graph: Graph, carry: Node, named: dict[Node, str]) -> str:
+    return named.get(graph.links[carry].node, "h")
+
+
+def _named_readers(
+    order: Sequence[Node], graph: Graph, named: dict[Node, str], backward: Backward
+) -> dict[Node, set[Node]]:
+    """For each forward node the named nodes that first read it, be it through others without a name."""
+    found: dict[Node, set[Node]] = {}
+    readers = readers_of(order, graph)
+    for node in reversed(order):
+        out: set[Node] = set()
+        for reader in readers.get(node, ()):
+            if reader in backward.delta:
+                out |= {reader} if reader in named else found.get(reader, set())
+        found[node] = out
+    return found

@@ -1,0 +1,141 @@
+"""The layout of generated code: long statements, comments and results are folded to the width of a line."""
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+
+WIDTH = 120
+_SEPARATORS = (" if ", " else ", " for ", ", ", " + ", " - ", " * ", " / ", " @ ")
+_LOOSENESS = ((" if ", " else "), (" for ",), (", ",), (" + ", " - "), (" * ", " / ", " @ "))
+
+
+def statement(target: str, value: str, comment: str, indent: str) -> list[str]:
+    """``target = value`` with a comment behind it if there is room, else above."""
+    line = f"{indent}{target} = {value}"
+    if len(line) + len(comment) + 4 <= WIDTH and "\n" not in line:
+        return [f"{line}  # {comment}" if comment else line]
+    above = comment_lines(comment, indent) if comment else []
+    if len(line) <= WIDTH:
+        return [*above, line]
+    head, open_, close = f"{indent}{target} = ", "(", ")"
+    if _breaks(value) is None:
+        return [*above, *_fold(head, value, "", indent)]
+    return [*above, head + open_, *_fold(f"{indent}    ", value, "", f"{indent}    "), indent + close]
+
+
+def comment_lines(comment: str, indent: str) -> list[str]:
+    """A comment of one line or more."""
+    width = WIDTH - len(indent) - 2
+    folded = textwrap.wrap(comment, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return [f"{indent}# {line}" for line in folded]
+
+
+def call(head: str, items: Sequence[str], tail: str, indent: str) -> list[str]:
+    """``head`` items ``tail``, the items on lines of their own when they do not fit on one."""
+    line = f"{indent}{head}{', '.join(items)}{tail}"
+    if len(line) <= WIDTH:
+        return [line]
+    inner = f"{indent}    "
+    whole = f"{inner}{', '.join(items)},"
+    if len(whole) <= WIDTH:
+        return [indent + head, whole, indent + tail]
+    body = textwrap.wrap(", ".join(items) + ",", WIDTH - len(inner), break_long_words=False, break_on_hyphens=False)
+    return [indent + head, *(inner + b for b in body), indent + tail]
+
+
+def _fold(head: str, text: str, tail: str, indent: str) -> list[str]:
+    """Lines of an expression that stands inside of brackets, broken where it holds together least."""
+    if len(head) + len(text) + len(tail) <= WIDTH:
+        return [head + text + tail]
+    inner = f"{indent}    "
+    pieces = _breaks(text)
+    if pieces is not None:
+        out: list[str] = []
+        for k, piece in enumerate(pieces):
+            out += _fold(head if k == 0 else indent, piece, tail if k == len(pieces) - 1 else "", indent)
+        return out
+    start, stop = _widest(text)
+    if stop - start < 3:
+        return [head + text + tail]
+    body = _fold(inner, text[start + 1 : stop], "", inner)
+    return [head + text[: start + 1], *body, indent + text[stop:] + tail]
+
+
+def _breaks(text: str) -> list[str] | None:
+    """The text cut outside of brackets at the loosest separators that it has there; None if it has none."""
+    cuts: dict[str, list[int]] = {}
+    for at, depth in _depths(text):
+        for separator in _SEPARATORS if depth == 0 and text[at] in " ," else ():
+            if text.startswith(separator, at):
+                cuts.setdefault(separator, []).append(at)
+    for group in _LOOSENESS:
+        found = sorted(at for separator in group for at in cuts.get(separator, ()))
+        if found:
+            places = [0, *(at + (2 if text[at] == "," else 1) for at in found), len(text)]
+            return [text[a:b].strip() for a, b in zip(places, places[1:], strict=False) if text[a:b].strip()]
+    return None
+
+
+def _depths(text: str) -> list[tuple[int, int]]:
+    """Each place outside of strings with the number of brackets that are open there."""
+    out, depth, quote = [], 0, ""
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+            continue
+        if letter in "\"'":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        out.append((at, depth))
+    return out
+
+
+def _widest(text: str) -> tuple[int, int]:
+    """The places of the outermost brackets that hold the most."""
+    best, opened = (0, 0), 0
+    for at, depth in _depths(text):
+        if text[at] in "([{" and depth == 1:
+            opened = at
+        elif text[at] in ")]}" and depth == 0 and at - opened > best[1] - best[0]:
+            best = (opened, at)
+    return best
+
+
+_STEP = re.compile(r"\[\s*(?:'([^']*)'|\"([^\"]*)\"|(\d+))\s*\]|\.(\w+)")
+
+
+def steps(path: str) -> list[str | int] | None:
+    """The keys that a path goes along, ``[0]['W']`` to [0, 'W']; None when it is no path."""
+    found: list[str | int] = []
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            return None
+        single, double, number, name = match.groups()
+        found.append(int(number) if number is not None else next(s for s in (single, double, name) if s is not None))
+        at = match.end()
+    return found
+
+
+def nested(leaves: Mapping[tuple[str | int, ...], str]) -> str:
+    """The text of tuples and dicts with values at paths; a place of a tuple without any is {}."""
+    if () in leaves:
+        return leaves[()]
+    below: dict[str | int, dict[tuple[str | int, ...], str]] = {}
+    for (first, *rest), value in leaves.items():
+        below.setdefault(first, {})[tuple(rest)] = value
+    if all(isinstance(k, int) for k in below):
+        count = 1 + max(k for k in below if isinstance(k, int))
+        items = [nested(below[k]) if k in below else "{}" for k in range(count)]
+        return f"({', '.join(items)}{',' if count == 1 else ''})"
+    return "{" + ", ".join(f"{quoted(str(k))}: {nested(v)}" for k, v in below.items()) + "}"
+
+
+def quoted(text: str) -> str:
+    """A string as code, in double quotes."""
+    shown = repr(text)
+    return shown if '"' in text or shown[0] == '"' else f'"{shown[1:-1]}"'

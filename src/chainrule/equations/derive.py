@@ -1,0 +1,192 @@
+"""From a subject to the lines of its explanation: trace, lift, back-propagate, name, compose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.equations.axes import Axes, label_axes
+from chainrule.equations.backward import Backward, backward
+from chainrule.equations.backward_lines import Gradient, backward_lines
+from chainrule.equations.compose import Composer
+from chainrule.equations.formula import Line, Number, Place, Symbol, parts
+from chainrule.equations.merge import merged, merged_gradients
+from chainrule.equations.naming import name_inputs, name_nodes
+from chainrule.equations.scales import paired, scales
+from chainrule.errors import CannotExplain
+from chainrule.trace.graph import Graph, Node, View, reachable, whole
+from chainrule.trace.lift import lift
+from chainrule.trace.program import Program, program
+from chainrule.trace.subject import Subject
+
+ROWS = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+"""Numbers of examples at which a program is derived and checked: the first two that are no other length in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A program at one number of examples: its graph with all gradients."""
+
+    rows: int | None
+    program: Program
+    backward: Backward
+    order: tuple[Node, ...]
+    """Inputs, the forward pass and what back-propagation adds, each node after what it is computed from."""
+
+    @property
+    def graph(self) -> Graph:
+        """The graph."""
+        return self.backward.graph
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """A printed line with what it is about. ``view``: what the formula says is equal to this."""
+
+    line: Line
+    view: View
+    place: str
+    by: Node | None = None
+    """The forward node that a gradient is taken by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Derivation:
+    """All lines, and what they were made from."""
+
+    subject: Subject
+    derived: tuple[Derived, ...]
+    pairs: dict[Node, Node]
+    """Nodes of the first program with those of the second, when there is one."""
+    composer: Composer
+    statements: tuple[Statement, ...]
+    gradients: tuple[Gradient, ...]
+    notes: tuple[str, ...]
+
+
+def derive(subject: Subject) -> Derivation:
+    """All lines of a subject."""
+    rows = _rows(subject)
+    first = at_rows(subject, rows[0] if rows else None)
+    notes = list(subject.notes)
+    pairs, grows, derived = {}, None, (first,)
+    if rows:
+        second = at_rows(subject, rows[1])
+        found = paired(first.order, second.order)
+        grows = scales(found, rows) if found is not None else None
+        if found is not None and grows is not None:
+            pairs, derived = found, (first, second)
+        else:
+            notes.append(
+                f"The program takes another form with other numbers of examples: this is it for N = {rows[0]}."
+            )
+    graph, trained = first.graph, _trained(subject, first)
+    forward = reachable(graph.outputs, graph.links)
+    network = set(reachable(graph.outputs[1:], graph.links))
+    losses = frozenset(n for n in forward if n not in network) if network else frozenset()
+    inputs = name_inputs([(n, _path(subject, n.name)) for n in graph.inputs if n.kind != "key"], frozenset(trained))
+    later = [n for n in first.order if n not in set(forward)]
+    named, lines = name_nodes(graph, forward, later, inputs, losses)
+    gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
+    axes = label_axes(graph, first.order, _preferred(graph, named, lines), named.values())
+    composer = Composer(graph, axes, named, grows or {})
+    statements = [_forward(composer, n, losses, n is graph.outputs[0].node) for n in lines]
+    statements += [_gradient(composer, g) for g in gradients]
+    return Derivation(subject, derived, pairs, composer, tuple(statements), tuple(gradients), tuple(notes))
+
+
+def at_rows(subject: Subject, rows: int | None) -> Derived:
+    """The program at a number of examples (as given when None), with all gradients."""
+    data = jax.tree.map(lambda a: _shaped(a, rows), subject.data)
+    traced = program(subject.function, jax.tree.map(lambda a: _shaped(a, None), subject.params), *data)
+    graph = merged(lift(traced.traced, traced.inputs))
+    loss = graph.outputs[0]
+    if loss.node.kind not in ("float", "int"):
+        raise CannotExplain(f"{subject.title} returns {loss.node.kind} numbers; a loss is a floating-point number.")
+    result = Backward(graph)
+    if loss.shape == () and loss.node.kind == "float":
+        result = backward(graph, [n for n in graph.inputs if _is_trained(subject, n)])
+    result = merged_gradients(result)
+    used = reachable([*result.graph.outputs, *result.delta.values()], result.graph.links)
+    order = dict.fromkeys([*result.graph.inputs, *reachable(result.graph.outputs, result.graph.links), *used])
+    return Derived(rows, traced, result, tuple(order))
+
+
+def _shaped(array: Any, rows: int | None) -> Any:
+    if jax.dtypes.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
+        return array
+    dtype = jax.dtypes.canonicalize_dtype(np.result_type(array))
+    shape = np.shape(array)
+    return jax.ShapeDtypeStruct((rows, *shape[1:]) if rows is not None and shape else shape, dtype)
+
+
+def _rows(subject: Subject) -> tuple[int, int] | None:
+    """Two numbers of examples, when all arrays of the data have the examples as their first axis."""
+    first = {np.shape(a)[0] for a in jax.tree.leaves(subject.data) if np.ndim(a)}
+    if not subject.rows or len(first) != 1:
+        return None
+    rest = [np.shape(a)[1:] for a in jax.tree.leaves(subject.data)] + [
+        np.shape(a) for a in jax.tree.leaves(subject.params)
+    ]
+    lengths = {n for shape in rest for n in shape}
+    one, other = [n for n in ROWS if n not in lengths][:2]
+    return one, other
+
+
+def _trained(subject: Subject, derived: Derived) -> list[Node]:
+    return [n for n in derived.graph.inputs if _is_trained(subject, n)]
+
+
+def _is_trained(subject: Subject, node: Node) -> bool:
+    return node.kind == "float" and node.name.startswith("0") and subject.wrt(node.name[1:])
+
+
+def _path(subject: Subject, name: str) -> str:
+    """The name of an input with its argument's own: ``0[0]['W']`` is ``params[0]['W']``."""
+    number = name.split("[")[0].split(".")[0]
+    return subject.names[int(number)] + name[len(number) :]
+
+
+def _forward(composer: Composer, node: Node, losses: frozenset[Node], last: bool) -> Statement:
+    labels = composer.natural(node)
+    formula = composer.line(node)
+    kind = "loss" if node in losses or last else "forward"
+    return Statement(Line(composer.names[node], labels, formula, kind, _indexed(formula)), whole(node), node.place)
+
+
+def _gradient(composer: Composer, gradient: Gradient) -> Statement:
+    by = gradient.by if gradient.alias else gradient.view.node
+    labels = composer.natural(by)  # type: ignore[arg-type]
+    formula = composer.read(gradient.view, labels) if gradient.alias else composer.line(gradient.view.node)
+    place = gradient.by.place if gradient.by is not None else ""
+    line = Line(gradient.name, labels, formula, "backward", _indexed(formula))
+    return Statement(line, gradient.view, place, gradient.by)
+
+
+def _indexed(formula: Any) -> bool:
+    """Whether a formula reads a symbol elsewhere than where it is defined, so that the left side says its labels."""
+    if isinstance(formula, Symbol) and formula.index is not None:
+        return True
+    return any(_indexed(p) for p in parts(formula) if not isinstance(p, Place | Number))
+
+
+def _preferred(graph: Graph, named: dict[Node, str], lines: Sequence[Node]) -> dict[Any, str]:
+    """Labels that readers expect: n examples, d inputs, t steps, i j places of a picture, h1, h2 units, k outputs."""
+    wanted: dict[Any, str] = {}
+    for node in graph.inputs:
+        if not node.name.startswith("0") and node.kind in ("float", "int"):
+            letters = {1: "n", 2: "nd", 3: "ntd", 4: "nijc", 5: "nlijc"}.get(len(node.shape), "")
+            wanted |= {(node, axis): letter for axis, letter in enumerate(letters)}
+    for node in lines:
+        if node.op == "carry":
+            wanted[node, node.axes[0]] = "t"
+    outputs = [v.node for v in graph.outputs[1:]]
+    for view in outputs:
+        if view.shape:
+            wanted.setdefault((view, len(view.shape) - 1), "k")
+    numbered = [n for n in lines if named[n].startswith("z") and n.shape]
+    for number, node in enumerate(numbered, 1):
+        wanted.setdefault((node, len(node.shape) - 1), f"h{number}")
+    return wanted

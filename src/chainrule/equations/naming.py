@@ -1,0 +1,228 @@
+"""Which nodes get a line and a name: z for what weights make, a for what a function makes of it, and so on."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from chainrule.trace.graph import Graph, Lookup, Node, View, needs
+
+ARITHMETIC = frozenset("add subtract multiply divide negative power number where".split())
+LETTERS = {
+    "kernel": "W",
+    "weight": "W",
+    "weights": "W",
+    "w": "W",
+    "bias": "b",
+    "scale": "γ",
+    "gamma": "γ",
+    "gain": "γ",
+    "beta": "β",
+    "shift": "β",
+    "embedding": "E",
+    "embeddings": "E",
+    "mean": "μ̄",
+    "var": "v̄",
+    "recurrent_kernel": "U",
+}
+"""Parameters whose textbook letter is not their own name."""
+
+LONGEST = 7
+"""Operations that one line may hold; what is longer is cut into named parts."""
+
+
+def name_inputs(inputs: Sequence[tuple[Node, str]], trained: frozenset[Node]) -> dict[Node, str]:
+    """Symbols for the inputs of a program: ``params[0]['W']`` is W1, the argument x is x.
+
+    Parameters of one container share a number, counted in order, with those of containers with the same letters.
+    """
+    paths = {node: re.findall(r"[^\[\]'\".]+", path) for node, path in inputs}
+    containers: dict[tuple[str, ...], list[Node]] = {}
+    for node, _ in inputs:
+        if node in trained:
+            containers.setdefault(tuple(paths[node][:-1]), []).append(node)
+    letters = {c: frozenset(_letter(paths[n][-1]) for n in nodes) for c, nodes in containers.items()}
+    groups: list[set[str]] = []
+    for own in letters.values():
+        joined = [g for g in groups if g & own]
+        groups = [g for g in groups if not g & own] + [set(own).union(*joined)]
+    counts: Counter[int] = Counter()
+    names: dict[Node, str] = {}
+    for container, nodes in containers.items():
+        group = next(k for k, g in enumerate(groups) if letters[container] <= g)
+        counts[group] += 1
+        for node in nodes:
+            letter = _letter(paths[node][-1])
+            names[node] = letter if len(containers) == 1 else f"{letter}{counts[group]}"
+    for node, _ in inputs:
+        if node not in trained:
+            names[node] = paths[node][-1] if paths[node][-1].isidentifier() else "_".join(paths[node])
+    return _distinct(names)
+
+
+def _letter(key: str) -> str:
+    return LETTERS.get(key, key if not key.isdigit() else f"p{key}")
+
+
+def _distinct(names: dict[Node, str]) -> dict[Node, str]:
+    seen: Counter[str] = Counter()
+    out = {}
+    for node, name in names.items():
+        seen[name] += 1
+        out[node] = name if seen[name] == 1 else f"{name}_{seen[name]}"
+    return out
+
+
+def name_nodes(
+    graph: Graph, order: Sequence[Node], later: Sequence[Node], inputs: Mapping[Node, str], losses: frozenset[Node]
+) -> tuple[dict[Node, str], list[Node]]:
+    """Names, and the nodes that get a line of their own in order.
+
+    ``order``: the forward pass; ``later``: what back-propagation adds to it, which reads some of its nodes again;
+    ``losses``: nodes of the loss, not of the network.
+    """
+    readers = readers_of(order, graph)
+    again = readers_of([*order, *later], graph)
+    must = must_be_symbols([*order, *later], graph)
+    links = {v.node for v in graph.links.values()}
+    out = graph.outputs[0]
+    named: dict[Node, str] = dict(inputs)
+    counts: Counter[str] = Counter()
+    weighs: dict[Node, int] = {}
+    forward = []
+    for node in order:
+        if node in named or node.op in ("number",):
+            continue
+        weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
+        shared = len(readers.get(node, ())) > 1 and weighs[node] > free(node)
+        reread = len(again.get(node, ())) > 1 and weighs[node] > free(node) + (node.name in ARITHMETIC)
+        leaves = any(_leaves(node, r) for r in readers.get(node, ()))
+        product = _affine(node, named) and not any(_extends(r, node, named) for r in readers.get(node, ()))
+        long = weighs[node] > LONGEST
+        wanted = (
+            _per_example(node, readers, losses)
+            or node in must
+            or shared
+            or reread
+            or leaves
+            or product
+            or long
+            or _always(node, named)
+        )
+        if node is out.node or (wanted and node.op != "position"):
+            named[node] = _name(
+                node, named, counts, node is out.node, _per_example(node, readers, losses), node in links
+            )
+            if node.op not in ("constant", "drawn"):
+                forward.append(node)
+            weighs[node] = 0
+    for carry, view in graph.links.items():
+        before = f"{named.get(view.node, '')}₋"
+        if carry in named and len(before) > 1 and before not in named.values():
+            named[carry] = before
+    return named, forward
+
+
+def _per_example(node: Node, readers: Mapping[Node, Sequence[Node]], losses: frozenset[Node]) -> bool:
+    """Whether a node is the loss of each example, of which the loss is the mean."""
+    summed = any(r.op == "contract" and r.shape == () for r in readers.get(node, ()))
+    return node in losses and len(node.shape) == 1 and summed
+
+
+def _always(node: Node, named: Mapping[Node, str]) -> bool:
+    """Operations whose result is worth a name: activations of z, softmax, lookups, and all that moves arrays."""
+    if node.op in ("reshape", "concat", "carry", "opaque", "constant", "drawn"):
+        return True
+    if node.op == "along":
+        return True
+    if node.op == "map" and node.name not in ARITHMETIC and len(node.args) == 1:
+        return named.get(node.args[0].node, "").startswith("z") and node.kind == "float"
+    return False
+
+
+def free(node: Node) -> int:
+    """How heavy a node may be and still be written twice: 1[z > 0] is, z − μ is not."""
+    return 1 if node.kind == "bool" or node.name == "number" else 0
+
+
+def _product(node: Node) -> bool:
+    """Whether a node is a sum of products of two arrays."""
+    return node.op == "contract" and len(node.args) > 1 and len(node.args[0].shape) > len(node.shape)
+
+
+def _affine(node: Node, named: Mapping[Node, str]) -> bool:
+    """Whether a node is a product of arrays, or a sum that has one: z = x W + b."""
+    if node.op == "map" and node.name == "add":
+        return any(v.node not in named and _affine(v.node, named) for v in node.args)
+    return _product(node)
+
+
+def _extends(reader: Node, node: Node, named: Mapping[Node, str]) -> bool:
+    """Whether a reader adds something to a product that has no name yet, so that it is the better one to name."""
+    others = [v.node for v in reader.args if v.node is not node]
+    plain = all(n.op == "input" or n in named or _affine(n, named) for n in others)
+    return reader.op == "map" and reader.name == "add" and plain and reader.place == node.place
+
+
+def _leaves(node: Node, reader: Node) -> bool:
+    """Whether a reader stands in another layer than the node."""
+    return bool(node.place) and reader.place != node.place and not reader.place.startswith(node.place + "/")
+
+
+def readers_of(order: Iterable[Node], graph: Graph) -> dict[Node, list[Node]]:
+    readers: dict[Node, list[Node]] = {}
+    for node in order:
+        for needed in set(needs(node)):
+            readers.setdefault(needed, []).append(node)
+        if node in graph.links:
+            readers.setdefault(graph.links[node].node, []).append(node)
+    return readers
+
+
+def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
+    """Nodes that notation can only read by name: factors of sums of products, what is reshaped, what is indexed."""
+    must: set[Node] = set()
+    for node in order:
+        views: list[View] = list(node.args)
+        if node in graph.links:
+            views.append(graph.links[node])
+        for view in views:
+            product = node.op == "contract" and len(node.args) > 1
+            moved = node.op in ("reshape", "concat", "opaque") or node.op == "carry"
+            if product or moved or view.plain is None:
+                must.add(view.node)
+            must.update(i.view.node for i in view.index if isinstance(i, Lookup))
+    return {n for n in must if n.op not in ("number", "position")}
+
+
+def _name(node: Node, named: Mapping[Node, str], counts: Counter, last: bool, loss: bool, carried: bool) -> str:
+    if last:
+        return "L"
+    letter = "ℓ" if loss and "ℓ" not in counts and node.op != "carry" else "h" if carried else _letter_of(node, named)
+    if letter == "a":
+        number = named[node.args[0].node][1:]
+        if f"a{number}" not in named.values():
+            return f"a{number}"
+        letter = "u"
+    counts[letter] += 1
+    return letter if letter == "ℓ" else f"{letter}{counts[letter]}"
+
+
+def _letter_of(node: Node, named: Mapping[Node, str]) -> str:
+    if node.op == "constant":
+        return "C"
+    if node.op == "drawn":
+        return "m"
+    if node.op == "carry":
+        return "s"
+    if node.op == "along":
+        return {"softmax": "p", "log_softmax": "logp", "max": "M", "argmax": "k"}.get(node.name, "r")
+    if _affine(node, named):
+        return "z"
+    if node.op == "map" and node.name not in ARITHMETIC and len(node.args) == 1:
+        if named.get(node.args[0].node, "").startswith("z"):
+            return "a"
+    if node.op == "map" and node.name == "divide" and node.args[0].node.op == "contract":
+        return "μ"
+    if node.op == "map" and node.name == "sqrt":
+        return "σ"
+    return "u"

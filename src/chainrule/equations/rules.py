@@ -1,0 +1,312 @@
+"""The derivative table: what a small change of each argument does to each operation.
+
+``SLOPES`` has the elementwise functions: from the arguments and the value y the derivative by each argument (None
+where there is none), all in one space. ``pulled`` carries a gradient through the indices by which an argument was
+read; with it one rule serves every product: matrix products, convolutions, sums, slices and lookups alike.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from chainrule.trace.arithmetic import function
+from chainrule.trace.graph import (
+    Index,
+    Lookup,
+    Node,
+    View,
+    along,
+    apply,
+    contract,
+    function_along,
+    materialized,
+    number,
+    position,
+    reshaped,
+    whole,
+)
+
+Slope = Callable[..., tuple[View | None, ...]]
+
+
+def _n(value: float, like: View) -> View:
+    return number(value, like.shape)
+
+
+def _add(a: View, b: View) -> View:
+    return function("add", a, b)
+
+
+def _sub(a: View, b: View) -> View:
+    return function("subtract", a, b)
+
+
+def _mul(a: View, b: View) -> View:
+    return function("multiply", a, b)
+
+
+def _div(a: View, b: View) -> View:
+    return function("divide", a, b)
+
+
+def _neg(a: View) -> View:
+    return function("negative", a)
+
+
+def _pow(a: View, exponent: float) -> View:
+    return function("power", a, number(exponent, a.shape))
+
+
+def _test(name: str, a: View, b: View | float) -> View:
+    return apply(name, a, b if isinstance(b, View) else _n(b, a))
+
+
+def _power(a: View, b: View, y: View) -> tuple[View | None, ...]:
+    down = function("subtract", b, _n(1, b))
+    return _mul(b, function("power", a, down)), _mul(y, function("log", a))
+
+
+def _choice(c: View, a: View, b: View, y: View) -> tuple[View | None, ...]:
+    return None, apply("number", c, kind="float"), _sub(_n(1, c), apply("number", c, kind="float"))
+
+
+SLOPES: dict[str, Slope] = {
+    "add": lambda a, b, y: (_n(1, y), _n(1, y)),
+    "subtract": lambda a, b, y: (_n(1, y), _n(-1, y)),
+    "multiply": lambda a, b, y: (b, a),
+    "divide": lambda a, b, y: (_div(_n(1, b), b), _neg(_div(a, _pow(b, 2)))),
+    "power": _power,
+    "maximum": lambda a, b, y: (_test("greater", a, b), _test("less", a, b)),
+    "minimum": lambda a, b, y: (_test("less", a, b), _test("greater", a, b)),
+    "where": _choice,
+    "arctan2": lambda a, b, y: (
+        _div(b, _add(_pow(a, 2), _pow(b, 2))),
+        _neg(_div(a, _add(_pow(a, 2), _pow(b, 2)))),
+    ),
+    "logaddexp": lambda a, b, y: (function("sigmoid", _sub(a, b)), function("sigmoid", _sub(b, a))),
+    "remainder": lambda a, b, y: (_n(1, y), _neg(apply("truncated", _div(a, b)))),
+    "negative": lambda a, y: (_n(-1, y),),
+    "number": lambda a, y: (_n(1, y),),
+    "exp": lambda a, y: (y,),
+    "exp2": lambda a, y: (_mul(_n(math.log(2), y), y),),
+    "log": lambda a, y: (_div(_n(1, a), a),),
+    "log1p": lambda a, y: (_div(_n(1, a), _add(_n(1, a), a)),),
+    "expm1": lambda a, y: (_add(y, _n(1, y)),),
+    "tanh": lambda a, y: (_sub(_n(1, y), _pow(y, 2)),),
+    "sigmoid": lambda a, y: (_mul(y, _sub(_n(1, y), y)),),
+    "sin": lambda a, y: (function("cos", a),),
+    "cos": lambda a, y: (_neg(function("sin", a)),),
+    "tan": lambda a, y: (_add(_n(1, y), _pow(y, 2)),),
+    "arcsin": lambda a, y: (_div(_n(1, a), function("sqrt", _sub(_n(1, a), _pow(a, 2)))),),
+    "arccos": lambda a, y: (_neg(_div(_n(1, a), function("sqrt", _sub(_n(1, a), _pow(a, 2))))),),
+    "arctan": lambda a, y: (_div(_n(1, a), _add(_n(1, a), _pow(a, 2))),),
+    "sinh": lambda a, y: (function("cosh", a),),
+    "cosh": lambda a, y: (function("sinh", a),),
+    "arcsinh": lambda a, y: (_div(_n(1, a), function("sqrt", _add(_pow(a, 2), _n(1, a)))),),
+    "arccosh": lambda a, y: (_div(_n(1, a), function("sqrt", _sub(_pow(a, 2), _n(1, a)))),),
+    "arctanh": lambda a, y: (_div(_n(1, a), _sub(_n(1, a), _pow(a, 2))),),
+    "sqrt": lambda a, y: (_div(_n(0.5, y), y),),
+    "cbrt": lambda a, y: (_div(_n(1, y), _mul(_n(3, y), _pow(y, 2))),),
+    "abs": lambda a, y: (function("sign", a),),
+    "erf": lambda a, y: (_mul(_n(2 / math.sqrt(math.pi), a), function("exp", _neg(_pow(a, 2)))),),
+    "erfc": lambda a, y: (_mul(_n(-2 / math.sqrt(math.pi), a), function("exp", _neg(_pow(a, 2)))),),
+    "erfinv": lambda a, y: (_mul(_n(math.sqrt(math.pi) / 2, y), function("exp", _pow(y, 2))),),
+    "lgamma": lambda a, y: (function("digamma", a),),
+    "relu": lambda a, y: (_test("greater", a, 0),),
+    "softplus": lambda a, y: (function("sigmoid", a),),
+    "silu": lambda a, y: (_add(function("sigmoid", a), _mul(y, _sub(_n(1, a), function("sigmoid", a)))),),
+    "gelu": lambda a, y: (_add(function("normal_cdf", a), _mul(a, function("normal_pdf", a))),),
+    "normal_cdf": lambda a, y: (function("normal_pdf", a),),
+}
+"""Slopes by each argument; functions that are flat (floor, sign, comparisons) have none."""
+
+
+def gradients(node: Node, g: View) -> list[View | None]:
+    """For each argument of a node the gradient of L by the array that it reads, given g = dL/dnode."""
+    if node.op == "map":
+        return _of_map(node, g)
+    rule = _OPERATIONS.get(node.op)
+    return rule(node, g) if rule else [None] * len(node.args)
+
+
+def _of_map(node: Node, g: View) -> list[View | None]:
+    rule = SLOPES.get(node.name)
+    slopes = rule(*node.args, whole(node)) if rule else (None,) * len(node.args)
+    out: list[View | None] = []
+    for view, slope in zip(node.args, slopes, strict=True):
+        differs = slope is not None and view.node.kind == "float" and view.node.op not in ("number", "constant")
+        out.append(pulled(view, [times_slope(g, slope)]) if differs and slope is not None else None)
+    return out
+
+
+def times_slope(g: View, slope: View) -> View:
+    """g times a slope; of a quotient 1/b it is g / b."""
+    node = slope.node
+    if node.op == "number" and node.value == -1:
+        return _neg(g)
+    if node.op == "map" and node.name == "negative":
+        return _neg(times_slope(g, node.args[0].put(dict(enumerate(slope.index)), slope.shape)))
+    if node.op == "map" and node.name == "divide":
+        a, b = (v.put(dict(enumerate(slope.index)), slope.shape) for v in node.args)
+        return _div(_mul(g, a), b)
+    return _mul(g, slope)
+
+
+def _of_contract(node: Node, g: View) -> list[View | None]:
+    space, rank = node.args[0].shape, len(node.shape)
+    ahead = g.move(range(rank), space)
+    out: list[View | None] = []
+    for i, view in enumerate(node.args):
+        others = [v for j, v in enumerate(node.args) if j != i]
+        out.append(pulled(view, [ahead, *others]) if view.node.kind == "float" else None)
+    return out
+
+
+def pulled(view: View, factors: Sequence[View]) -> View:
+    """The gradient by the node that ``view`` reads: the product of the factors, summed over all places that read it.
+
+    A node axis read at one position is that position. One read at a sum of positions, a = s i + d u - p, is solved for
+    a position, i = (a + p - d u) / s, where the factors then read nothing outside; what cannot be solved is a sum over
+    all positions times 1[a = ...].
+    """
+    space = list(view.shape)
+    factors = list(factors)
+    axes: list[int | None] = []
+    taken: set[int] = set()
+    for index, size in zip(view.index, view.node.shape, strict=True):
+        p = index.plain
+        if p is not None and p not in taken and space[p] == size:
+            taken.add(p)
+            axes.append(p)
+            continue
+        if not index.positions() and size == 1:
+            axes.append(None)
+            continue
+        a = len(space)
+        space.append(size)
+        factors = [f.move(range(len(f.shape)), space) for f in factors]
+        axes.append(a)
+        solved = _solved(index, a, taken, factors, space) if isinstance(index, Index) else None
+        if solved is None:
+            factors.append(_reads(index, a, tuple(space)))
+        else:
+            p, at = solved
+            taken.add(p)
+            space[p] = 1  # no longer a position: what it was is said by ``at``
+            factors = [f.put({q: at if q == p else along(q) for q in range(len(space))}, space) for f in factors]
+    keep = [a for a in axes if a is not None]
+    result = contract(factors, keep)
+    order = iter(range(len(keep)))
+    places = [next(order) if a is not None else None for a in axes]
+    at = {k: along(places.index(k)) for k in range(len(keep))}
+    return result.put(at, view.node.shape)
+
+
+def _solved(
+    index: Index, a: int, taken: set[int], factors: Sequence[View], space: Sequence[int]
+) -> tuple[int, Index] | None:
+    """The position to solve a = index for, and what it is; None when no factor reads it alone and in full."""
+    for p, c in index.terms:
+        reading = [i for f in factors for i in f.index if p in i.positions()]
+        full = [
+            n for f in factors for i, n in zip(f.index, f.node.shape, strict=True) if i.plain == p and n == space[p]
+        ]
+        if p in taken or not full or any(i.plain != p for i in reading):
+            continue
+        sign = 1 if c > 0 else -1
+        rest = tuple((q, -sign * d) for q, d in index.terms if q != p)
+        return p, Index(((a, sign * index.divisor), *rest), -sign * index.offset, abs(c))
+    return None
+
+
+def _reads(index: Index | Lookup, a: int, space: tuple[int, ...]) -> View:
+    """1 where place ``a`` of an axis is the one that an index names, else 0."""
+    there = position(along(a), space)
+    if isinstance(index, Lookup):
+        at = index.view.move(range(len(index.view.shape)), space)
+    else:
+        there = position(Index(((a, index.divisor),)), space) if index.divisor != 1 else there
+        named = Index(index.terms, index.offset)
+        at = position(named, space) if named.terms else number(index.offset, space, "int")
+    return apply("number", apply("equal", there, at), kind="float")
+
+
+def _of_along(node: Node, g: View) -> list[View | None]:
+    (x,), name = node.args, node.name
+    y = whole(node)
+    if name in ("softmax", "log_softmax"):
+        keep = [p for p in range(len(x.shape)) if p not in node.axes]
+        if name == "softmax":
+            total = contract([_mul(y, g)], keep).move(keep, x.shape)
+            return [pulled(x, [_mul(y, _sub(g, total))])]
+        total = contract([g], keep).move(keep, x.shape)
+        return [pulled(x, [_sub(g, _mul(function_along("softmax", x, node.axes), total))])]
+    kept = range(len(node.shape))
+    g, y = g.move(kept, x.shape), y.move(kept, x.shape)
+    if name == "logsumexp":
+        return [pulled(x, [_mul(g, function_along("softmax", x, node.axes))])]
+    if name == "prod":
+        return [pulled(x, [_div(_mul(g, y), x)])]
+    if name in ("max", "min"):
+        return [_of_extreme(node, x, g, y)]
+    return [None]
+
+
+def _of_extreme(node: Node, x: View, g: View, y: View) -> View:
+    """Through a maximum to the number that it came from: shared by equals, or in windows to the first of them."""
+    kept = list(range(len(node.shape)))
+    if x.plain is not None:
+        there = apply("number", apply("equal", x, y), kind="float")
+        count = contract([there], kept).move(kept, x.shape)
+        return pulled(x, [_div(_mul(g, there), count)])
+    first = function_along(f"arg{node.name}", x, node.axes).move(kept, x.shape)
+    terms, step = [], 1
+    for p in reversed(node.axes):
+        terms.append((p, step))
+        step *= x.shape[p]
+    chosen = apply("equal", first, position(Index(tuple(terms[::-1])), x.shape))
+    return pulled(x, [g, apply("number", chosen, kind="float")])
+
+
+def _of_reshape(node: Node, g: View) -> list[View | None]:
+    return [pulled(node.args[0], [reshaped(g, node.args[0].shape)])]
+
+
+def _of_concat(node: Node, g: View) -> list[View | None]:
+    (axis,), start, out = node.axes, 0, []
+    g = materialized(g)
+    for view in node.args:
+        at = {p: along(p) for p in range(len(view.shape))} | {axis: Index(((axis, 1),), start)}
+        out.append(pulled(view, [g.put(at, view.shape)]) if view.node.kind == "float" else None)
+        start += view.shape[axis]
+    return out
+
+
+def _of_opaque(node: Node, g: View) -> list[View | None]:
+    import jax
+
+    g = materialized(g)
+    call, which = node.call, node.axes[0]
+    out: list[View | None] = []
+    for i, view in enumerate(node.args):
+        if view.node.kind != "float":
+            out.append(None)
+            continue
+
+        def back(*came, i=i):
+            def one(x):
+                return call(*came[:i], x, *came[i + 1 : -1])[which]  # type: ignore[misc]
+
+            return [jax.vjp(one, came[i])[1](came[-1])[0]]
+
+        back_node = Node("opaque", (*node.args, g), view.shape, "float", f"{node.name}'", (0,), call=back)
+        out.append(pulled(view, [whole(back_node)]))
+    return out
+
+
+_OPERATIONS: dict[str, Callable[[Node, View], list[View | None]]] = {
+    "contract": _of_contract,
+    "along": _of_along,
+    "reshape": _of_reshape,
+    "concat": _of_concat,
+    "opaque": _of_opaque,
+}

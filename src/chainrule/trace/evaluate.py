@@ -1,0 +1,183 @@
+"""The value of every node of a graph, in NumPy and double precision."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from chainrule.trace.graph import Index, Lookup, Node, View
+
+
+def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any]) -> dict[Node, np.ndarray]:
+    """The values of nodes, given in an order in which they can be computed; those of ``known`` are taken as they are.
+
+    Inputs, draws and the carries of loops must be known.
+    """
+    values = dict(known)
+    for node in nodes:
+        if node not in values:
+            values[node] = np.asarray(compute(node, values))
+    return values
+
+
+def compute(node: Node, values: Mapping[Node, Any]) -> Any:
+    """The value of one node from those of its arguments."""
+    match node.op:
+        case "number" | "constant":
+            return node.value
+        case "position":
+            return _places(node.index, node.shape, range(len(node.shape)))
+        case "map":
+            return np.broadcast_to(ELEMENTWISE[node.name](*(read(v, values) for v in node.args)), node.shape)
+        case "contract":
+            return _contracted(node, values)
+        case "along":
+            arg = np.array(full(node.args[0], values, outside=_NEUTRAL.get(node.name, 0.0)))
+            return ALONG[node.name](arg, node.axes)
+        case "reshape":
+            return full(node.args[0], values).reshape(node.shape)
+        case "concat":
+            return np.concatenate([full(v, values) for v in node.args], node.axes[0])
+        case "opaque":
+            return node.call(*(full(v, values) for v in node.args))[node.axes[0]]
+    raise ValueError(f"{node!r} has no value of its own.")
+
+
+def full(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.ndarray:
+    """What a view reads, with every axis of its space."""
+    return np.broadcast_to(read(view, values, outside), view.shape)
+
+
+def read(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.ndarray:
+    """What a view reads, of length 1 along the positions that it does not name."""
+    value = np.asarray(values[view.node] if view.node in values else compute(view.node, values))
+    rank, places = len(view.shape), view.plain
+    if places is not None:
+        order = sorted(range(len(places)), key=places.__getitem__)
+        shape = [1] * rank
+        for axis, p in enumerate(places):
+            shape[p] = value.shape[axis]
+        return value.transpose(order).reshape(shape)
+    at, valid = [], np.ones((1,) * rank, bool)
+    for i, size in zip(view.index, view.node.shape, strict=True):
+        if isinstance(i, Lookup):
+            place = read(i.view, values).astype(int)
+            place = np.where(place < 0, place + size, place)
+        else:
+            place, exact = _divided(_places(i, view.shape, range(rank)), i.divisor)
+            valid = valid & exact
+        valid = valid & (place >= 0) & (place < size)
+        at.append(np.clip(place, 0, size - 1))
+    return np.where(valid, value[tuple(np.broadcast_arrays(*at))] if at else value, outside)
+
+
+def _places(index: Index, shape: tuple[int, ...], axes: Iterable[int]) -> np.ndarray:
+    """The sum of an index at each place of a space, before it is divided."""
+    rank = len(tuple(axes))
+    total = np.full((1,) * rank, index.offset)
+    for p, c in index.terms:
+        total = total + c * np.arange(shape[p]).reshape([-1 if q == p else 1 for q in range(rank)])
+    return total
+
+
+def _divided(places: np.ndarray, divisor: int) -> tuple[np.ndarray, np.ndarray]:
+    return places // divisor, places % divisor == 0
+
+
+def _contracted(node: Node, values: Mapping[Node, Any]) -> np.ndarray:
+    """The sum of products; positions that stand in a sum of positions are walked one by one, the rest is einsum."""
+    space, rank = node.args[0].shape, len(node.shape)
+    walked = sorted(
+        {p for v in node.args for i in v.index if len(i.positions()) > 1 for p in i.positions() if p >= rank}
+    )
+    total: Any = 0.0
+    for places in itertools.product(*(range(space[p]) for p in walked)):
+        fixed = dict(zip(walked, places, strict=True))
+        operands: list[Any] = []
+        for view in node.args:
+            at = {p: Index((), fixed[p]) if p in fixed else Index(((p, 1),)) for p in range(len(space))}
+            array = read(view.put(at, space) if fixed else view, values)
+            named = [p for p in range(len(space)) if array.shape[p] != 1]
+            operands += [np.asarray(array, float).reshape([array.shape[p] for p in named]), named]
+        present = [p for p in range(rank) if any(p in named for named in operands[1::2])]
+        part = np.einsum(*operands, present, optimize=len(node.args) > 1)
+        times = np.prod([space[p] for p in range(rank, len(space)) if p not in fixed and space[p] != 1
+                         and not any(p in named for named in operands[1::2])], dtype=float)
+        total = total + times * np.reshape(part, [space[p] if p in present else 1 for p in range(rank)])
+    return np.broadcast_to(total, node.shape)
+
+
+def _softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    return special.softmax(x, axis=axes)
+
+
+def _arg(f: Any) -> Any:
+    def place(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+        kept = [a for a in range(x.ndim) if a not in axes]
+        flat = x.transpose(*kept, *axes).reshape(*(x.shape[a] for a in kept), -1)
+        return f(flat, axis=-1)
+
+    return place
+
+
+_NEUTRAL = {"max": -np.inf, "min": np.inf, "argmax": -np.inf, "argmin": np.inf, "prod": 1.0}
+
+ALONG = {
+    "max": lambda x, axes: x.max(axes),
+    "min": lambda x, axes: x.min(axes),
+    "prod": lambda x, axes: x.prod(axes),
+    "any": lambda x, axes: x.astype(bool).any(axes),
+    "all": lambda x, axes: x.astype(bool).all(axes),
+    "argmax": _arg(np.argmax),
+    "argmin": _arg(np.argmin),
+    "logsumexp": lambda x, axes: special.logsumexp(x, axis=axes),
+    "softmax": _softmax,
+    "log_softmax": lambda x, axes: special.log_softmax(x, axis=axes),
+}
+
+ELEMENTWISE: dict[str, Any] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "floor_divide": lambda a, b: np.trunc(np.asarray(a) / b).astype(int),
+    "remainder": np.fmod,
+    "power": lambda a, b: np.power(np.asarray(a, float), b),
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "arctan2": np.arctan2,
+    "logaddexp": np.logaddexp,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+    "where": lambda c, a, b: np.where(np.asarray(c, bool), a, b),
+    "number": lambda a: np.asarray(a) * 1,
+    "truncate": lambda a: np.trunc(a).astype(int),
+    "stop": np.asarray,
+    "relu": lambda a: np.maximum(a, 0),
+    "sigmoid": special.expit,
+    "softplus": lambda a: np.logaddexp(a, 0),
+    "silu": lambda a: a * special.expit(a),
+    "gelu": lambda a: a * special.ndtr(a),
+    "round": np.rint,
+    "erf": special.erf,
+    "erfc": special.erfc,
+    "erfinv": special.erfinv,
+    "lgamma": special.gammaln,
+    "digamma": special.digamma,
+    "normal_cdf": special.ndtr,
+    "normal_pdf": lambda a: np.exp(-np.square(a) / 2) / np.sqrt(2 * np.pi),
+    **{
+        name: getattr(np, name)
+        for name in "negative exp exp2 log log1p expm1 tanh sin cos tan arcsin arccos arctan sinh cosh arcsinh arccosh "
+        "arctanh sqrt cbrt abs sign floor ceil isfinite".split()
+    },
+}

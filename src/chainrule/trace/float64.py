@@ -1,0 +1,181 @@
+"""A traced program in double precision, equation by equation, with a tap at every variable.
+
+The program is not traced again: what runs is the list of equations that was traced, with each float of 32 or 16 bits
+read as one of 64, so that even a model that insists on 32 bits can be compared to 1e-9.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+
+from chainrule.trace.program import body
+
+Key = tuple[int, ...]
+"""Where a variable is made: the numbers of the equations that lead to it, then which of its equation's outputs it is."""
+
+
+def decimal(value: Any) -> bool | int | float:
+    """A Python number; a float of fewer bits is read as the decimal that its shortest print shows.
+
+    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it.
+    """
+    if isinstance(value, np.float32 | np.float16) and np.isfinite(value):
+        return float(str(value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def double(value: Any) -> Any:
+    """A value with its floats in 64 bits."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return value
+    if not isinstance(value, jax.Array) and np.ndim(value) == 0:
+        value = decimal(np.asarray(value)[()])
+    value = jnp.asarray(value)
+    return value.astype(jnp.float64) if jnp.issubdtype(value.dtype, jnp.floating) else value
+
+
+class Tapped:
+    """A run of a program that adds ``taps[key]`` to the variable of that key, and keeps the values that are asked for."""
+
+    def __init__(self, taps: Mapping[Key, Any], wanted: frozenset[Key]) -> None:
+        self.taps, self.wanted, self.values = taps, wanted, {}
+
+    def run(self, traced: ClosedJaxpr, arguments: Sequence[Any], key: Key = ()) -> list[Any]:
+        """The outputs of a program."""
+        jaxpr = traced.jaxpr
+        env = dict(zip(jaxpr.constvars, map(double, traced.consts), strict=True))
+        env.update(zip(jaxpr.invars, arguments, strict=True))
+        for i, e in enumerate(jaxpr.eqns):
+            came = [double(v.val) if isinstance(v, Literal) else env[v] for v in e.invars]
+            for k, (v, value) in enumerate(zip(e.outvars, self.equation(e, came, (*key, i)), strict=True)):
+                env[v] = self.tap((*key, i, k), value)
+        return [double(v.val) if isinstance(v, Literal) else env[v] for v in jaxpr.outvars]
+
+    def tap(self, key: Key, value: Any) -> Any:
+        """The value with its tap added, kept when it is wanted."""
+        if key in self.taps:
+            value = value + self.taps[key]
+        if key in self.wanted:
+            self.values[key] = value
+        return value
+
+    def equation(self, e: JaxprEqn, came: list[Any], key: Key) -> list[Any]:
+        """The outputs of an equation."""
+        inner = body(e)
+        if inner is not None and e.primitive.name != "custom_vjp_call":
+            return self.run(inner, came, key)
+        if e.primitive.name == "scan":
+            return self.scan(e, came, key)
+        return lifted_equation(e)(*came)
+
+    def scan(self, e: JaxprEqn, came: list[Any], key: Key) -> list[Any]:
+        """A loop; its taps and the values that are kept have the step as their first axis."""
+        inner, fixed, carried = e.params["jaxpr"], e.params["num_consts"], e.params["num_carry"]
+        constants, start, rows = came[:fixed], came[fixed : fixed + carried], came[fixed + carried :]
+        taps = {k: v for k, v in self.taps.items() if k[: len(key)] == key and len(k) > len(key) + 1}
+        wanted = frozenset(k for k in self.wanted if k[: len(key)] == key and len(k) > len(key) + 1)
+
+        def round_(carry, row):
+            x, taps = row
+            tapped = Tapped(taps, wanted)
+            carry = [tapped.tap((*key, -1, i), c) for i, c in enumerate(carry)]
+            gave = tapped.run(inner, [*constants, *carry, *x], key)
+            carry = [v.astype(c.dtype) for v, c in zip(gave[:carried], carry, strict=True)]
+            return carry, (gave[carried:], tapped.values)
+
+        start = [_as(v, a.dtype) for v, a in zip(start, inner.out_avals, strict=False)]
+        carry, (out, values) = jax.lax.scan(
+            round_, start, (rows, taps), length=e.params["length"], reverse=e.params["reverse"]
+        )
+        self.values.update(values)
+        return [*carry, *out]
+
+
+def lifted(traced: ClosedJaxpr) -> Callable[..., list[Any]]:
+    """A program as a function of arrays in double precision."""
+    return lambda *arguments: Tapped({}, frozenset()).run(traced, arguments)
+
+
+def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
+    """An equation as a function of arrays in double precision."""
+    inner = body(e)
+    if inner is not None and e.primitive.name != "custom_vjp_call":
+        return lifted(inner)
+    name, params = e.primitive.name, e.params
+    if name == "scan":
+        return lambda *came: Tapped({}, frozenset()).scan(e, list(came), ())
+    if name == "cond":
+        branches = [lifted(b) for b in params["branches"]]
+        return lambda index, *came: jax.lax.switch(index, branches, *came)
+    if name == "while":
+        return lambda *came: _while(e, came)
+    if name == "bitcast_convert_type":  # random bits become numbers of their own width
+        return lambda *came: [double(e.primitive.bind(*came, **params))]
+    wide = {k: _wide(v) for k, v in params.items()}
+
+    def run(*came):
+        out = e.primitive.bind(*map(_typed, came, e.invars), **e.primitive.get_bind_params(wide))
+        return list(out) if e.primitive.multiple_results else [out]
+
+    return run
+
+
+def _while(e: JaxprEqn, came: Sequence[Any]) -> list[Any]:
+    tests, rounds = e.params["cond_nconsts"], e.params["body_nconsts"]
+    test, round_ = lifted(e.params["cond_jaxpr"]), lifted(e.params["body_jaxpr"])
+    first, second, start = came[:tests], came[tests : tests + rounds], came[tests + rounds :]
+    return list(jax.lax.while_loop(lambda c: test(*first, *c)[0], lambda c: tuple(round_(*second, *c)), tuple(start)))
+
+
+def _typed(value: Any, variable: Any) -> Any:
+    """A value as the equation has it: whole numbers in their own width, floats in 64 bits."""
+    dtype = getattr(variable.aval, "dtype", None)
+    if dtype is None or jnp.issubdtype(dtype, jax.dtypes.prng_key) or jnp.issubdtype(dtype, jnp.floating):
+        return double(value)
+    return jnp.asarray(value).astype(dtype)
+
+
+def _as(value: Any, dtype: Any) -> Any:
+    return double(value) if jnp.issubdtype(dtype, jnp.floating) else jnp.asarray(value, dtype)
+
+
+def _wide(param: Any) -> Any:
+    """A parameter of a primitive that names a float type of fewer bits names that of 64."""
+    if isinstance(param, np.dtype | type) and not isinstance(param, type(None)):
+        try:
+            dtype = np.dtype(param)
+        except TypeError:
+            return param
+        return np.dtype("float64") if jnp.issubdtype(dtype, jnp.floating) else param
+    return param
+
+
+def values_and_gradients(
+    traced: ClosedJaxpr, arguments: Sequence[Any], wanted: frozenset[Key], derived: frozenset[Key]
+) -> tuple[dict[Key, np.ndarray], dict[Key, np.ndarray]]:
+    """Values of variables, and the gradients of the first output by those of ``derived``: autodiff of the same program.
+
+    The gradient by a variable is that by a zero that is added to it.
+    """
+
+    def run(taps: Mapping[Key, Any], arguments: Sequence[Any]) -> tuple[Any, dict[Key, Any]]:
+        tapped = Tapped(taps, wanted | derived)
+        out = tapped.run(traced, [tapped.tap((-1, i), v) for i, v in enumerate(arguments)])
+        return jnp.sum(out[0]), tapped.values
+
+    with jax.enable_x64(True):
+        arguments = [double(a) for a in arguments]
+        shapes = jax.eval_shape(lambda a: run({}, a)[1], arguments)
+        taps = {k: jnp.zeros(shapes[k].shape, jnp.float64) for k in derived if k in shapes}
+        gradients, values = jax.jit(jax.grad(run, has_aux=True))(taps, arguments)
+        return _numpy(values), _numpy(gradients)
+
+
+def _numpy(values: Mapping[Key, Any]) -> dict[Key, np.ndarray]:
+    keys = [k for k, v in values.items() if not jnp.issubdtype(v.dtype, jax.dtypes.prng_key)]
+    return {k: np.asarray(values[k]) for k in keys}

@@ -1,0 +1,165 @@
+"""Elementwise primitives: each is one function of numbers; numbers that the program knows are computed at once."""
+
+from jax.extend.core import JaxprEqn
+
+from chainrule.trace.arithmetic import function, is_number, same
+from chainrule.trace.graph import Index, View, along, apply, number, value_of
+from chainrule.trace.lift import Lifter, Site, kind, lifts
+
+FUNCTIONS = {
+    "add": "add",
+    "add_any": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "divide",
+    "rem": "remainder",
+    "pow": "power",
+    "max": "maximum",
+    "min": "minimum",
+    "atan2": "arctan2",
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "and": "and",
+    "or": "or",
+    "xor": "not_equal",
+    "not": "not",
+    "neg": "negative",
+    "exp": "exp",
+    "exp2": "exp2",
+    "log": "log",
+    "log1p": "log1p",
+    "expm1": "expm1",
+    "tanh": "tanh",
+    "sin": "sin",
+    "cos": "cos",
+    "tan": "tan",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "sinh": "sinh",
+    "cosh": "cosh",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "logistic": "sigmoid",
+    "sqrt": "sqrt",
+    "cbrt": "cbrt",
+    "abs": "abs",
+    "sign": "sign",
+    "floor": "floor",
+    "ceil": "ceil",
+    "round": "round",
+    "erf": "erf",
+    "erfc": "erfc",
+    "erf_inv": "erfinv",
+    "lgamma": "lgamma",
+    "digamma": "digamma",
+    "is_finite": "isfinite",
+    "stop_gradient": "stop",
+}
+"""The function of a graph that each primitive is."""
+
+@lifts(*FUNCTIONS)
+def _elementwise(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    name = FUNCTIONS[e.primitive.name]
+    came = [fitted(v, site.space(e.outvars[0])) for v in came]
+    if name == "divide" and all(v.node.kind == "int" for v in came):
+        name = "floor_divide"
+    if name in ("maximum", "minimum") and value_of(came[0]) is not None:
+        came = came[::-1]
+    if name == "maximum" and is_number(value_of(came[1]), 0):
+        return apply("relu", came[0], place=site.place)
+    return function(name, *came, place=site.place)
+
+
+def fitted(view: View, space: tuple[int, ...]) -> View:
+    """The view in a space that may be longer along its axes of length 1: there it repeats."""
+    if view.shape == space:
+        return view
+    if len(view.shape) < len(space):  # a single number in each round of the loops
+        return view.move(range(len(view.shape)), space)
+    return view.put({p: Index() if view.shape[p] != n else along(p) for p, n in enumerate(space)}, space)
+
+
+@lifts("square")
+def _square(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    return function("power", came[0], number(2, came[0].shape, "int"), place=site.place, kind=came[0].node.kind)
+
+
+@lifts("integer_pow")
+def _integer_pow(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    return function("power", came[0], number(e.params["y"], came[0].shape, "int"), place=site.place)
+
+
+@lifts("rsqrt")
+def _rsqrt(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    root = function("sqrt", came[0], place=site.place)
+    return function("divide", number(1, root.shape), root, place=site.place)
+
+
+@lifts("clamp")
+def _clamp(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    low, x, high = (fitted(v, site.space(e.outvars[0])) for v in came)
+    return function("minimum", function("maximum", x, low, place=site.place), high, place=site.place)
+
+
+@lifts("select_n")
+def _select(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    which, *cases = (fitted(v, site.space(e.outvars[0])) for v in came)
+    if which.node.kind == "bool":
+        return where(which, cases[1], cases[0], site.place)
+    result = cases[-1]
+    for k, case in reversed(list(enumerate(cases[:-1]))):
+        result = where(apply("equal", which, number(k, which.shape, "int")), case, result, site.place)
+    return result
+
+
+def where(which: View, yes: View, no: View, place: str) -> View:
+    """The choice between two arrays; keeping what is positive is relu, a negative index counts from the end."""
+    node = which.node
+    if node.op == "map" and len(node.args) == 2 and is_number(value_of(node.args[1]), 0):
+        compared = node.args[0].put(_back(which), which.shape)
+        if node.name in ("greater", "greater_equal") and is_number(value_of(no), 0) and same(compared, yes):
+            return apply("relu", yes, place=place)
+        if node.name in ("less", "less_equal") and is_number(value_of(yes), 0) and same(compared, no):
+            return apply("relu", no, place=place)
+        if node.name == "less" and no.node.kind == "int" and same(compared, no) and _wraps(yes, no):
+            return no
+    return function("where", which, yes, no, place=place)
+
+
+def _wraps(shifted: View, index: View) -> bool:
+    """Whether one view is the other plus a number, as JAX writes an index that counts from the end."""
+    node = shifted.node
+    if node.op != "map" or node.name != "add" or value_of(node.args[1]) is None:
+        return False
+    return same(node.args[0].put(_back(shifted), shifted.shape), index)
+
+
+def _back(view: View) -> dict:
+    """Where the positions of a node's own space lie in the space of a view of it."""
+    return dict(enumerate(view.index))
+
+
+@lifts("convert_element_type")
+def _convert(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
+    wanted, has = kind(e.outvars[0]), came[0].node.kind
+    if has == wanted:
+        return came[0]
+    value = value_of(came[0])
+    if value is not None:
+        return number({"float": float, "int": int, "bool": bool}[wanted](value), came[0].shape, wanted)
+    if wanted == "bool":
+        return function("not_equal", came[0], number(0, came[0].shape, has), place=site.place)
+    if wanted == "int" and has == "float":
+        return apply("truncate", came[0], kind="int", place=site.place)
+    return apply("number", came[0], kind=wanted, place=site.place)
+
+
+@lifts("copy", "copy_p", "reduce_precision", "optimization_barrier", "name", "device_put", "sharding_constraint")
+def _unchanged(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
+    return came
