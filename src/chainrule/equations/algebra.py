@@ -41,7 +41,7 @@ def ratio(f: Formula) -> Ratio:
             if float(value).is_integer() and abs(value) < 2**53:
                 return Ratio(Fraction(int(value)), 1.0, power)
             exact = Fraction(value).limit_denominator(10_000)
-            if len(repr(abs(value))) > 6 and abs(exact - Fraction(value)) <= 4e-16 * abs(value):
+            if abs(exact - Fraction(value)) <= 4e-16 * abs(value):
                 return Ratio(exact, 1.0, power)  # 0.08333333333333333 is 1 / 12
             return Ratio(Fraction(1), value, power)
         case Negative(body):
@@ -58,9 +58,14 @@ def ratio(f: Formula) -> Ratio:
 
 def formula(r: Ratio) -> Formula:
     """A ratio as a formula: a number first, minus outside, numbers below the line where they divide."""
+    if not (r.tops or r.bottoms or r.power):
+        lone = float(r.whole) * r.decimal
+        return Negative(_lone(-lone)) if lone < 0 else _lone(lone)
     top_number, bottom_number = r.whole.numerator, r.whole.denominator
     negative = (top_number < 0) != (r.decimal < 0)
     value: float = abs(top_number) if abs(r.decimal) == 1.0 else abs(top_number) * abs(r.decimal)
+    if abs(top_number) != 1 and bottom_number != 1 and len(repr(value / bottom_number)) <= 5:
+        value, bottom_number = value / bottom_number, 1  # 0.9 x, where 2 x / 3 has no short decimal
     if any(isinstance(t, Number) and t.value == 0 for t in r.tops):
         return Number(0)
     tops, bottoms = _gathered(r.tops), _gathered(r.bottoms)
@@ -74,6 +79,10 @@ def formula(r: Ratio) -> Formula:
     if bottoms:
         result = Quotient(top, bottoms[0] if len(bottoms) == 1 else Product(tuple(bottoms)))
     return Negative(result) if negative else result
+
+
+def _lone(value: float) -> Number:
+    return Number(int(value) if value.is_integer() and value < 2**53 else value)
 
 
 def _gathered(factors: Iterable[Formula]) -> list[Formula]:

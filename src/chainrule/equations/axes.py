@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule.trace.graph import Graph, Lookup, Node, View
 
-PRIME = "′"
+PRIMES = ("", "′", "″", "‴", "⁗")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,17 @@ class Axes:
         return self.names[self.kinds[node, "space", position]]
 
 
+def bare(label: str) -> str:
+    """The label without its primes."""
+    return label.rstrip("".join(PRIMES))
+
+
 def fresh(label: str, taken: Iterable[str]) -> str:
-    """The label with as many primes as it takes to differ from those that are taken."""
-    taken = set(taken)
-    while label in taken:
-        label += PRIME
-    return label
+    """The label of this kind with as few primes as make it differ from those that are taken."""
+    taken, stem, count = set(taken), bare(label), 0
+    while (new := stem + PRIMES[-1] * (count // 4) + PRIMES[count % 4]) in taken:
+        count += 1
+    return new
 
 
 def label_axes(graph: Graph, order: Sequence[Node], preferred: Mapping[Any, str], taken: Iterable[str]) -> Axes:
@@ -55,7 +60,7 @@ def label_axes(graph: Graph, order: Sequence[Node], preferred: Mapping[Any, str]
     for node in order:
         sizes |= {kinds[node, a]: n for a, n in enumerate(node.shape)}
         if node.args:
-            sizes |= {kinds[node, "space", p]: n for p, n in enumerate(_space(node))}
+            sizes |= {kinds[node, "space", p]: n for p, n in enumerate(space_of(node))}
     names: dict[Any, str] = {}
     taken = {*taken, "N"}
     for element, name in preferred.items():
@@ -99,7 +104,8 @@ class _Union:
         self.parent[self.find(b)] = self.find(a)
 
 
-def _space(node: Node) -> tuple[int, ...]:
+def space_of(node: Node) -> tuple[int, ...]:
+    """The lengths of the space in which a node is computed."""
     return node.shape if node.op in ("reshape", "concat", "opaque", "carry") else node.args[0].shape
 
 
@@ -108,7 +114,7 @@ def _join(union: _Union, node: Node, graph: Graph) -> None:
         union.find((node, axis))
     if not node.args:
         return
-    for p in range(len(_space(node))):
+    for p in range(len(space_of(node))):
         union.find((node, "space", p))
         if p < len(node.shape):
             union.join((node, p), (node, "space", p))

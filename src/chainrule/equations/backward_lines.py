@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chainrule.equations.backward import Backward
 from chainrule.equations.naming import LONGEST, free, must_be_symbols, readers_of
-from chainrule.trace.graph import Graph, Node, View, reachable, whole
+from chainrule.trace.graph import Graph, Node, View, needed_first, reachable, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +17,8 @@ class Gradient:
     by: Node | None
     alias: bool
     """Whether what it reads has another name already: δa2 = δz3."""
+    order: tuple[int, ...] = ()
+    """For each axis of the line's symbol, which axis of ``by`` it is."""
 
 
 def backward_lines(
@@ -34,12 +36,13 @@ def backward_lines(
     back = {r: c for c, r in backward.after.items()}
     lines: list[Gradient] = []
     counts = 0
+    seen: set[Node] = set(named)
     weighs: dict[Node, int] = {}
 
     def emit(name: str, by: Node) -> None:
         nonlocal counts
         view = backward.delta[by]
-        for node in reachable([view], {}):
+        for node in needed_first(view.node, seen):
             if node in named or node.op in ("number", "position"):
                 continue
             weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
@@ -59,9 +62,9 @@ def backward_lines(
         if fresh and view.plain is not None and len(view.plain) == len(view.shape):
             named[view.node] = name
             weighs[view.node] = 0
-            lines.append(Gradient(name, whole(view.node), by, False))
+            lines.append(Gradient(name, whole(view.node), by, False, view.plain))
         else:
-            lines.append(Gradient(name, view, by, True))
+            lines.append(Gradient(name, view, by, True, tuple(range(len(view.shape)))))
 
     done: set[Node] = set()
     for node in targets:

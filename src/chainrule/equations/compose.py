@@ -1,10 +1,11 @@
 """From nodes to formulas: what has a name is a symbol, everything else is written out."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chainrule.equations import algebra
-from chainrule.equations.axes import PRIME, Axes, fresh
+from chainrule.equations.axes import Axes, bare, fresh
 from chainrule.equations.formula import (
     Call,
     Formula,
@@ -37,6 +38,8 @@ class Composer:
     axes: Axes
     names: dict[Node, str]
     scales: Mapping[Node, Number] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    """Labels whose length does not grow with N: sums over them, divided by it, are means."""
 
     def natural(self, node: Node) -> tuple[str, ...]:
         """The labels that a node is defined with."""
@@ -111,9 +114,9 @@ class Composer:
             case "subtract":
                 return algebra.plus(args[0], args[1], -1)
             case "multiply":
-                return algebra.times(args[0], args[1])
+                return self.mean(algebra.times(args[0], args[1]))
             case "divide":
-                return algebra.over(args[0], args[1])
+                return self.mean(algebra.over(args[0], args[1]))
             case "negative":
                 return algebra.formula(algebra.ratio(Negative(args[0])))
             case "power":
@@ -123,6 +126,19 @@ class Composer:
         if name in RELATIONS:
             return Test(RELATIONS[name], args[0], args[1])
         return Call(name, tuple(args))
+
+    def mean(self, f: Formula) -> Formula:
+        """A sum over labels that is divided by their lengths, as a mean."""
+        r = algebra.ratio(f)
+        for k, top in enumerate(r.tops):
+            if not isinstance(top, Total) or any(bare(label) not in self.lengths for label in top.labels):
+                continue
+            count = math.prod(self.lengths[bare(label)] for label in top.labels)
+            whole = r.whole * count
+            if count > 1 and whole.denominator == 1 and r.whole.denominator != 1:
+                tops = (*r.tops[:k], Call("mean", (top.body,), top.labels), *r.tops[k + 1 :])
+                return algebra.formula(replace(r, whole=whole, tops=tops))
+        return f
 
     def contraction(self, node: Node, own: Sequence[str]) -> Formula:
         """A sum of products: a matrix product where it is one."""
@@ -199,7 +215,7 @@ class Composer:
         if len(pr) > 1:
             if pr[-1] in pl:
                 return None
-            known[pr[-1]] = fresh(lr[-1].rstrip(PRIME), ll[:-1])
+            known[pr[-1]] = fresh(lr[-1], ll[:-1])
             result.append(pr[-1])
         if set(result) != set(range(len(space))) - {inner}:
             return None
@@ -216,7 +232,7 @@ def _renamed(labels: Sequence[str]) -> list[str]:
     """Labels whose primes count from the left."""
     out: list[str] = []
     for label in labels:
-        out.append(fresh(label.rstrip(PRIME), out))
+        out.append(fresh(label, out))
     return out
 
 

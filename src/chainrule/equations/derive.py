@@ -50,6 +50,8 @@ class Statement:
     place: str
     by: Node | None = None
     """The forward node that a gradient is taken by."""
+    order: tuple[int, ...] = ()
+    """For each axis of the line's symbol, which axis of ``by`` it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def derive(subject: Subject) -> Derivation:
     named, lines = name_nodes(graph, forward, later, inputs, losses)
     gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
     axes = label_axes(graph, first.order, _preferred(graph, named, lines), named.values())
-    composer = Composer(graph, axes, named, grows or {})
+    composer = Composer(graph, axes, named, grows or {}, _lengths(axes, pairs))
     statements = [_forward(composer, n, losses, n is graph.outputs[0].node) for n in lines]
     statements += [_gradient(composer, g) for g in gradients]
     return Derivation(subject, derived, pairs, composer, tuple(statements), tuple(gradients), tuple(notes))
@@ -149,6 +151,16 @@ def _path(subject: Subject, name: str) -> str:
     return subject.names[int(number)] + name[len(number) :]
 
 
+def _lengths(axes: Axes, pairs: dict[Node, Node]) -> dict[str, int]:
+    """The labels whose length is the same at both numbers of examples, with it; none where there is one only."""
+    grows = {
+        axes.names[root]
+        for (node, *where), root in axes.kinds.items()
+        if node in pairs and len(where) == 1 and node.shape[where[0]] != pairs[node].shape[where[0]]
+    }
+    return {label: n for label, n in axes.sizes.items() if pairs and label not in grows}
+
+
 def _forward(composer: Composer, node: Node, losses: frozenset[Node], last: bool) -> Statement:
     labels = composer.natural(node)
     formula = composer.line(node)
@@ -162,7 +174,7 @@ def _gradient(composer: Composer, gradient: Gradient) -> Statement:
     formula = composer.read(gradient.view, labels) if gradient.alias else composer.line(gradient.view.node)
     place = gradient.by.place if gradient.by is not None else ""
     line = Line(gradient.name, labels, formula, "backward", _indexed(formula))
-    return Statement(line, gradient.view, place, gradient.by)
+    return Statement(line, gradient.view, place, gradient.by, gradient.order)
 
 
 def _indexed(formula: Any) -> bool:

@@ -1,6 +1,6 @@
 """The numbers at which lines are checked: the program's own, by autodiff in double precision, away from kinks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,9 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
     return [moved(a) for a in jax.tree.leaves((subject.params, *jax.tree.map(taken, subject.data)))]
 
 
-def checked_values(derivation: Derivation, derived: Derived, inputs: list[Any]) -> Values:
-    """Values of everything, from the graph and from the program."""
+def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any]) -> Values:
+    """Values of everything, from the graph, and from the program for the nodes of ``lines`` that it has as variables."""
     graph, backward = derived.graph, derived.backward
-    lines = {s.view.node for s in derivation.statements} | {s.by for s in derivation.statements if s.by is not None}
     needed = [n for n in graph.traced if n in lines or n.op in ("carry", "drawn", "opaque", "input")]
     wanted = {graph.traced[n][0]: n for n in needed if n.kind != "key"}
     derivable = {
@@ -77,7 +76,7 @@ def checked_values(derivation: Derivation, derived: Derived, inputs: list[Any]) 
     return Values(values, program, gradient)
 
 
-def graph_values(derivation: Derivation, derived: Derived, inputs: list[Any]) -> dict[Node, np.ndarray]:
+def graph_values(derived: Derived, inputs: list[Any]) -> dict[Node, np.ndarray]:
     """Values of a graph without loops, from its inputs alone."""
     with jax.enable_x64(True):
         known: dict[Node, Any] = {
@@ -93,11 +92,6 @@ def shifted(values: np.ndarray, start: np.ndarray, axis: int, reverse: bool) -> 
     inner[axis] = slice(1, None) if reverse else slice(None, -1)
     pieces = [values[tuple(inner)], start] if reverse else [start, values[tuple(inner)]]
     return np.concatenate(pieces, axis)
-
-
-def view_value(view: View, values: Mapping[Node, np.ndarray]) -> np.ndarray:
-    """What a view reads."""
-    return full(view, values)
 
 
 def _of_node(array: np.ndarray, view: View) -> np.ndarray:

@@ -307,26 +307,31 @@ def renamed(node: Node, **fields: Any) -> Node:
 
 def reachable(outputs: Iterable[View], links: dict[Node, View]) -> list[Node]:
     """The nodes that outputs need, each after what it is computed from; a carry's link comes after the carry."""
-    done: dict[Node, None] = {}
+    done: set[Node] = set()
     waiting: list[Node] = [v.node for v in outputs]
+    order: list[Node] = []
     while waiting:
-        _visit(waiting.pop(), done, waiting, links)
-    return list(done)
+        new = needed_first(waiting.pop(), done)
+        order += new
+        waiting += [links[node].node for node in new if node in links]
+    return order
 
 
-def _visit(root: Node, done: dict[Node, None], later: list[Node], links: dict[Node, View]) -> None:
+def needed_first(root: Node, done: set[Node]) -> list[Node]:
+    """A node and what it needs, each after what it is computed from, without those that are done; now they are."""
+    order: list[Node] = []
     stack = [(root, False)]
     while stack:
         node, ready = stack.pop()
         if node in done:
             continue
         if ready:
-            done[node] = None
-            if node in links:
-                later.append(links[node].node)
+            done.add(node)
+            order.append(node)
             continue
         stack.append((node, True))
         stack.extend((needed, False) for needed in needs(node) if needed not in done)
+    return order
 
 
 def needs(node: Node) -> list[Node]:

@@ -1,0 +1,123 @@
+"""The explanation in a terminal: aligned, at most ``width`` columns, repeated layers folded."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from chainrule.equations.fold import folded
+from chainrule.equations.legend import BOOK, CHAPTERS, FIRST
+from chainrule.equations.verify import TOLERANCE
+
+if TYPE_CHECKING:
+    from chainrule.equations.explanation import ExplainedLine, Explanation
+
+HEADINGS = {"forward": "Forward", "loss": "Loss", "backward": "Backward", "update": "Update"}
+MARKS = {"verified": "✓", "opaque": "?", "failed": "✗"}
+_COLORS = {"verified": "\x1b[32m", "opaque": "\x1b[33m", "failed": "\x1b[31m"}
+_PLAIN, _FAINT, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
+
+
+def page(ex: "Explanation", width: int, fold: bool, color: bool) -> str:
+    """All of an explanation."""
+    subject = ex.derivation.subject
+    program = f"program: {subject.program}" if subject.program else ""
+    out = [*textwrap.wrap(subject.title, width), *filter(None, [program])]
+    for kind, heading in HEADINGS.items():
+        lines = [line for line in ex.lines if line.kind == kind]
+        if lines:
+            out += ["", _styled(heading, _BOLD, color), *section(lines, width, fold, color)]
+    out += ["", _styled("Legend", _BOLD, color)]
+    out += [row for sentence in FIRST for row in _wrapped(sentence, width)]
+    out += [row for note in ex.derivation.notes for row in _wrapped(note, width)]
+    out += _wrapped(", ".join(f"{a} = {n}{' ' + words if words else ''}" for a, n, words in ex.axes), width, "axes: ")
+    out += _legend(ex, width, fold)
+    out += [row for reference in _references(ex) for row in _wrapped(reference, width)]
+    return "\n".join([*out, "", *textwrap.wrap(ex.verdict, width), ""])
+
+
+def section(lines: "list[ExplainedLine]", width: int, fold: bool, color: bool) -> list[str]:
+    """Lines of one kind, formulas left, shapes and marks right."""
+    out = []
+    shape_width = max(len(line.shape) for line in lines)
+    symbol_width = min(10, max(len(_left(line)) for line in lines))
+    for item in folded(lines) if fold else lines:
+        if isinstance(item, str):
+            out.append(_styled(f"  … {item}", _FAINT, color))
+            continue
+        room = width - shape_width - 6
+        rows = broken(item.text, room, symbol_width)
+        mark = MARKS[item.status]
+        tail = f"{item.shape:>{shape_width}} {_styled(mark, _COLORS[item.status], color)}"
+        out.append(f"  {rows[0]:<{room}}  {tail}")
+        out += [f"  {row}" for row in rows[1:]]
+        if item.status == "failed":
+            out += _wrapped(item.reason, width, "    ✗ ")
+    return out
+
+
+def broken(line: str, room: int, symbol_width: int) -> list[str]:
+    """A line in rows of at most ``room``, broken before operators, the equals signs below each other."""
+    left, right = line.split(" = ", 1)
+    head = f"{left:<{symbol_width}} = "
+    indent = " " * (len(head) if len(head) < room // 2 else 4)
+    words, rows, row = right.split(" "), [], head
+    for k, word in enumerate(words):
+        piece = word if row in (head, indent) else f" {word}"
+        ahead = f" {words[k + 1]}" if word in _OPERATORS and k + 1 < len(words) else ""
+        if len(row) + len(piece) + len(ahead) > room and row.strip() and row != head:
+            rows.append(row)
+            row, piece = indent, word
+        row += piece
+    return [*rows, row]
+
+
+_OPERATORS = frozenset("+ − ⊙ /".split())
+
+
+def verdict(ex: "Explanation") -> str:
+    """One sentence on the checks."""
+    counts = {status: sum(c.status == status for c in ex.checks) for status in MARKS}
+    total, worst = len(ex.checks), max((e for c in ex.checks for e in c.errors.values()), default=0.0)
+    if ex.verified:
+        return (
+            f"All {total} lines verified: value, gradient by autodiff, and the printed text, in float64; largest "
+            f"relative error {worst:.0e} (limit {TOLERANCE:.0e})."
+        )
+    parts = [f"{counts['verified']} of {total} lines verified"]
+    if counts["opaque"]:
+        parts.append(f"{counts['opaque']} opaque (computed, not derived)")
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} FAILED: do not trust them, nor those that use them")
+    return "; ".join(parts) + "."
+
+
+def _left(line: "ExplainedLine") -> str:
+    return line.text.split(" = ", 1)[0]
+
+
+def _legend(ex: "Explanation", width: int, fold: bool) -> list[str]:
+    entries = [e for e in ex.legend if not e.symbol.startswith(("δ", "∂"))]  # what these mean is said above
+    symbol = min(12, max(len(e.symbol) for e in entries))
+    shape = max(len(e.shape) for e in entries)
+    out = []
+    for e in folded(entries) if fold else entries:
+        if isinstance(e, str):
+            out.append(f"  … {e}")
+            continue
+        out += _wrapped(e.words, width, f"  {e.symbol:<{symbol}}  {e.shape:<{shape}}  ")
+    return out
+
+
+def _references(ex: "Explanation") -> list[str]:
+    kinds = [line.kind for line in ex.lines]
+    shown = [k for k in ("forward", "loss", "backward", "update") if k in kinds]
+    return [f"{BOOK}: " + "; ".join(f"{CHAPTERS[k][0]}, {CHAPTERS[k][1]}" for k in shown) + "."]
+
+
+def _wrapped(sentence: str, width: int, start: str = "  ") -> list[str]:
+    if not sentence:
+        return [start.rstrip()]
+    return textwrap.wrap(sentence, width, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _styled(shown: str, style: str, color: bool) -> str:
+    return f"{style}{shown}{_PLAIN}" if color else shown

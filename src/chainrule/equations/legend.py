@@ -1,0 +1,168 @@
+"""The legend: every symbol in plain words, with its shape and where it comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chainrule.equations.derive import Derivation, Statement
+from chainrule.equations.formula import Call, Formula, Matrix, Symbol, Total, parts
+from chainrule.trace.graph import Node
+
+FIRST = (
+    "Rows of x are examples, so the column form of textbooks is z = Wᵀx + b.",
+    "δz2 means ∂L/∂z2, an array of z2's shape.",
+    "N is the batch size, and every δ carries the 1/N of the mean.",
+)
+"""The fixed first lines of every legend."""
+
+BOOK = "Goodfellow, Bengio, Courville: Deep Learning (2016)"
+CHAPTERS = {
+    "forward": ("forward lines", "chapter 6, Deep Feedforward Networks"),
+    "loss": ("loss lines", "chapter 6.2, Gradient-Based Learning, and 5.5, Maximum Likelihood"),
+    "backward": ("backward lines", "chapter 6.5, Back-Propagation"),
+    "update": ("update lines", "chapter 8.3 to 8.5, Basic Algorithms and Adaptive Learning Rates"),
+    "convolution": ("sums over shifted places", "chapter 9, Convolutional Networks"),
+    "recurrence": ("lines with ₋ and ₊", "chapter 10, Recurrent Networks"),
+    "normalization": ("lines of normalization", "chapter 8.7.1, Batch Normalization"),
+    "dropout": ("drawn masks m", "chapter 7.12, Dropout"),
+}
+"""Where the book treats each kind of line."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A symbol of the legend."""
+
+    symbol: str
+    shape: str
+    words: str
+
+
+def legend(derivation: Derivation) -> tuple[Entry, ...]:
+    """All symbols: inputs first, then in the order of the lines."""
+    composer, entries = derivation.composer, []
+    for node, name in composer.names.items():
+        if node.op in ("input", "constant", "drawn"):
+            entries.append(Entry(name, shape_of(derivation, composer.natural(node), node), _leaf(derivation, node)))
+    for s in derivation.statements:
+        node = s.view.node if s.by is None else s.by
+        entries.append(Entry(s.line.symbol, statement_shape(derivation, s), _words(derivation, s, node)))
+    return tuple(entries)
+
+
+def axes(derivation: Derivation) -> tuple[tuple[str, str, str], ...]:
+    """Each label that lines show, its length, and what it counts."""
+    shown = sorted(
+        {x.rstrip("′″‴⁗") for s in derivation.statements for x in (*s.line.labels, *_labels(s.line.formula))}
+    )
+    grows = growing(derivation)
+    sizes = derivation.composer.axes.sizes
+    words = {"n": "examples", "t": "steps", "k": "outputs", "d": "input features"}
+    return tuple(
+        (x, "N" if grows.get(x) == 1 else f"{grows[x]}N" if x in grows else str(sizes[x]), words.get(x, ""))
+        for x in shown
+        if x in sizes
+    )
+
+
+def statement_shape(derivation: Derivation, statement: Statement) -> str:
+    """The shape of a line's symbol: N × 16."""
+    grows, sizes = growing(derivation), derivation.composer.axes.sizes
+    return _shape(statement.line.labels, grows, sizes)
+
+
+def shape_of(derivation: Derivation, labels: tuple[str, ...], node: Node) -> str:
+    """The shape of a node."""
+    return _shape(labels, growing(derivation), derivation.composer.axes.sizes)
+
+
+def _shape(labels: tuple[str, ...], grows: Mapping[str, int], sizes: Mapping[str, int]) -> str:
+    out = []
+    for label in (x.rstrip("′″‴⁗") for x in labels):
+        times = grows.get(label)
+        out.append(str(sizes[label]) if times is None else "N" if times == 1 else f"{times}N")
+    return "×".join(out) or "1"
+
+
+def growing(derivation: Derivation) -> dict[str, int]:
+    """Labels whose length is a multiple of N."""
+    if not derivation.pairs:
+        return {}
+    axes, rows, found = derivation.composer.axes, derivation.derived[0].rows or 1, {}
+    for element, root in axes.kinds.items():
+        if element[1] != "space":
+            one, two = element[0].shape[element[1]], derivation.pairs[element[0]].shape[element[1]]
+            if one != two:
+                found[axes.names[root]] = one // rows
+    return found
+
+
+def _labels(f: Formula) -> list[str]:
+    own = list(f.labels) if isinstance(f, Call | Total) else []
+    return own + [x for p in parts(f) for x in _labels(p)]
+
+
+def _leaf(derivation: Derivation, node: Node) -> str:
+    names = derivation.subject.names
+    if node.op == "drawn":
+        return "drawn at random" + (f" in {node.place}" if node.place else "")
+    if node.op == "constant":
+        return "an array that the program holds"
+    number = node.name.split("[")[0].split(".")[0]
+    path = names[int(number)] + node.name[len(number) :]
+    if number != "0":
+        return f"data: {path}"
+    return f"parameter {path}" if derivation.subject.wrt(node.name[1:]) else f"{path}, not trained"
+
+
+_FUNCTIONS = {
+    "relu": "{} where it is positive, else 0",
+    "tanh": "{} squeezed to between −1 and 1",
+    "sigmoid": "{} squeezed to between 0 and 1",
+    "softmax": "{} as probabilities that sum to 1",
+    "log_softmax": "{} as logarithms of probabilities",
+    "logsumexp": "the logarithm of the sum of exponentials of {}",
+    "exp": "the exponential of {}",
+    "log": "the logarithm of {}",
+    "max": "the largest number of {}",
+    "min": "the smallest number of {}",
+    "sqrt": "a square root, often the spread that something is divided by",
+    "abs": "the size of {} without its sign",
+    "where": "a choice, number by number",
+    "reshape": "the numbers of {} in another shape",
+    "concat": "arrays put one after the other",
+    "before": "{} at the step before",
+    "argmax": "the place of the largest number of {}",
+    "mean": "the mean of {}",
+    "CE": "the cross-entropy of each example",
+}
+
+
+def _words(derivation: Derivation, statement: Statement, node: Node) -> str:
+    symbol, formula, line = statement.line.symbol, statement.line.formula, statement.line
+    where = f", in {statement.place}" if statement.place else ""
+    if line.kind == "backward":
+        if symbol.startswith("∂L/∂"):
+            return f"how L changes with {symbol[4:]}"
+        if symbol.endswith("₊"):
+            return f"what the step after sends back to {symbol[1:-1]}"
+        if symbol.startswith("δ"):
+            return f"how L changes with {symbol[1:]}"
+        return "a part of the gradients that follow"
+    if symbol == "L":
+        return "the loss: the number that training makes small"
+    if symbol == "ℓ":
+        return "the loss of each example"
+    if symbol.endswith("₋"):
+        return f"{symbol[:-1]} at the step before"
+    if symbol.startswith("z") and _has(formula, Matrix | Total):
+        return f"weighted sums of what comes in{where}"
+    if isinstance(formula, Call):
+        what = formula.args[0].name if isinstance(formula.args[0], Symbol) else "what is inside"
+        return _FUNCTIONS.get(formula.name, f"{formula.name} of {{}}").format(what) + where
+    if isinstance(formula, Symbol):
+        return f"a part of {formula.name}{where}"
+    return f"a step of the calculation{where}"
+
+
+def _has(f: Formula, kind: type) -> bool:
+    return isinstance(f, kind) or any(_has(p, kind) for p in parts(f))
