@@ -8,7 +8,6 @@ from chainrule.trace.arithmetic import function
 from chainrule.trace.graph import (
     Graph,
     Index,
-    Lookup,
     Node,
     View,
     along,
@@ -59,19 +58,21 @@ def backward(graph: Graph, wrt: Sequence[Node]) -> Backward:
             continue
         for view, g in zip(node.args, gradients(node, delta), strict=True):
             if g is not None and view.node in active:
-                if node.op == "contract" and view.node in linked and _leaves_loop(view, linked[view.node][0]):
+                if view.node in linked and _leaves_loop(node, linked[view.node][0], graph):
                     finals.setdefault(view.node, []).append(delta)
                 else:
                     result.parts.setdefault(view.node, []).append((node, g))
     return result
 
 
-def _leaves_loop(view: View, carry: Node) -> bool:
-    """Whether a view reads what a loop carries at its last step only."""
-    (step,) = carry.axes
-    if view.node.shape != carry.shape:
+def _leaves_loop(node: Node, carry: Node, graph: Graph) -> bool:
+    """Whether a node is what a loop carries, at its last step."""
+    if node.op != "contract" or len(node.args) != 1 or not graph.links[carry].whole:
         return False
-    return not isinstance(view.index[step], Lookup) and not view.index[step].positions()
+    (view,), (step,) = node.args, carry.axes
+    last = Index((), 0 if carry.reverse else carry.shape[step] - 1)
+    rest = [i.plain for p, i in enumerate(view.index) if p != step]
+    return view.index[step] == last and rest == list(range(len(node.shape))) == list(range(len(view.shape)))
 
 
 def _from_the_step_after(result: Backward, node: Node, carry: Node, finals: list[View]) -> None:

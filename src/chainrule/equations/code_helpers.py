@@ -14,7 +14,7 @@ def sigmoid(a):
 
 
 def silu(a):
-    """a sigmoid(a)."""
+    """The sigmoid of a, times a."""
     return a * sigmoid(a)
 
 
@@ -50,7 +50,7 @@ def normal_pdf(a):
 
 
 def gelu(a):
-    """a times the probability that a standard normal variable is below a."""
+    """The probability that a standard normal variable is below a, times a."""
     return a * normal_cdf(a)
 
 
@@ -99,7 +99,7 @@ def spread(a, axis, step, between=0.0):
 
 
 def read(a, *places, outside=0.0):
-    """a at places, an array of them for each axis; ``outside`` where there is none."""
+    """What an array has at places, one array of them for each axis; ``outside`` where it has nothing."""
     places = np.broadcast_arrays(*places)
     there = [(0 <= k) & (k < size) & (k == np.floor(k)) for k, size in zip(places, np.shape(a), strict=True)]
     there = np.all(there, axis=0)

@@ -9,18 +9,28 @@ _SEPARATORS = (" if ", " else ", " for ", ", ", " + ", " - ", " * ", " / ", " @ 
 _LOOSENESS = ((" if ", " else "), (" for ",), (", ",), (" + ", " - "), (" * ", " / ", " @ "))
 
 
-def statement(target: str, value: str, comment: str, indent: str) -> list[str]:
-    """``target = value`` with a comment behind it if there is room, else above."""
-    line = f"{indent}{target} = {value}"
-    if len(line) + len(comment) + 4 <= WIDTH and "\n" not in line:
+def statement(head: str, value: str, comment: str, indent: str) -> list[str]:
+    """``head`` and ``value`` (``z1 = `` and ``x @ W1``) with a comment behind if there is room, else above."""
+    line = f"{indent}{head}{value}"
+    if len(line) + len(comment) + 4 <= WIDTH:
         return [f"{line}  # {comment}" if comment else line]
     above = comment_lines(comment, indent) if comment else []
     if len(line) <= WIDTH:
         return [*above, line]
-    head, open_, close = f"{indent}{target} = ", "(", ")"
     if _breaks(value) is None:
-        return [*above, *_fold(head, value, "", indent)]
-    return [*above, head + open_, *_fold(f"{indent}    ", value, "", f"{indent}    "), indent + close]
+        return [*above, *_fold(indent + head, value, "", indent)]
+    inner = f"{indent}    "
+    return [*above, f"{indent}{head}(", *_fold(inner, value, "", inner), f"{indent})"]
+
+
+def unpacked(names: Sequence[str], value: str, indent: str) -> list[str]:
+    """Names for the parts of a tuple; ``_`` for the ones that are not needed."""
+    shown = ", ".join(names)
+    line = f"{indent}{shown} = {value}"
+    if len(line) <= WIDTH:
+        return [line]
+    inner = f"{indent}    "
+    return [f"{indent}(", *_fold(inner, shown, "", inner), f"{indent}) = {value}"]
 
 
 def comment_lines(comment: str, indent: str) -> list[str]:
@@ -30,19 +40,6 @@ def comment_lines(comment: str, indent: str) -> list[str]:
     return [f"{indent}# {line}" for line in folded]
 
 
-def call(head: str, items: Sequence[str], tail: str, indent: str) -> list[str]:
-    """``head`` items ``tail``, the items on lines of their own when they do not fit on one."""
-    line = f"{indent}{head}{', '.join(items)}{tail}"
-    if len(line) <= WIDTH:
-        return [line]
-    inner = f"{indent}    "
-    whole = f"{inner}{', '.join(items)},"
-    if len(whole) <= WIDTH:
-        return [indent + head, whole, indent + tail]
-    body = textwrap.wrap(", ".join(items) + ",", WIDTH - len(inner), break_long_words=False, break_on_hyphens=False)
-    return [indent + head, *(inner + b for b in body), indent + tail]
-
-
 def _fold(head: str, text: str, tail: str, indent: str) -> list[str]:
     """Lines of an expression that stands inside of brackets, broken where it holds together least."""
     if len(head) + len(text) + len(tail) <= WIDTH:
@@ -50,6 +47,11 @@ def _fold(head: str, text: str, tail: str, indent: str) -> list[str]:
     inner = f"{indent}    "
     pieces = _breaks(text)
     if pieces is not None:
+        if pieces[0].endswith(","):
+            structured = any(piece[0] in "{(" for piece in pieces)
+            pieces = (
+                [*pieces[:-1], f"{pieces[-1]},"] if structured else _packed(pieces, WIDTH - len(indent) - len(tail))
+            )
         out: list[str] = []
         for k, piece in enumerate(pieces):
             out += _fold(head if k == 0 else indent, piece, tail if k == len(pieces) - 1 else "", indent)
@@ -74,6 +76,17 @@ def _breaks(text: str) -> list[str] | None:
             places = [0, *(at + (2 if text[at] == "," else 1) for at in found), len(text)]
             return [text[a:b].strip() for a, b in zip(places, places[1:], strict=False) if text[a:b].strip()]
     return None
+
+
+def _packed(pieces: Sequence[str], width: int) -> list[str]:
+    """Neighbors joined as long as they fit on one line."""
+    out = [pieces[0]]
+    for piece in pieces[1:]:
+        if len(out[-1]) + 1 + len(piece) <= width:
+            out[-1] += " " + piece
+        else:
+            out.append(piece)
+    return out
 
 
 def _depths(text: str) -> list[tuple[int, int]]:

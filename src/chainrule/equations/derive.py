@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from chainrule.equations.arrange import arranged
 from chainrule.equations.axes import Axes, label_axes
 from chainrule.equations.backward import Backward, backward
 from chainrule.equations.backward_lines import Gradient, backward_lines
@@ -103,7 +104,7 @@ def at_rows(subject: Subject, rows: int | None) -> Derived:
     """The program at a number of examples (as given when None), with all gradients."""
     data = jax.tree.map(lambda a: _shaped(a, rows), subject.data)
     traced = program(subject.function, jax.tree.map(lambda a: _shaped(a, None), subject.params), *data)
-    graph = merged(lift(traced.traced, traced.inputs))
+    graph = arranged(merged(lift(traced.traced, traced.inputs)))
     loss = graph.outputs[0]
     if loss.node.kind not in ("float", "int"):
         raise CannotExplain(f"{subject.title} returns {loss.node.kind} numbers; a loss is a floating-point number.")

@@ -3,25 +3,24 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from functools import cache
+from typing import Any, NamedTuple, NoReturn
 
 from chainrule.errors import ChainruleError
 
-ELEMENTWISE = dict.fromkeys(
-    "exp log log1p expm1 exp2 sin cos tan arcsin arccos arctan sinh cosh tanh asinh arccosh arctanh abs sign floor ceil "
-    "round cbrt erf erfc erfinv lgamma digamma isfinite truncate number stop √ σ ReLU softplus SiLU GELU Φ φ not".split(),
-    1,
-) | dict.fromkeys("maximum minimum arctan2 logaddexp remainder floor_divide and or".split(), 2)
-ELEMENTWISE["where"] = 3
-ALONG = frozenset("max min prod any all argmax argmin logsumexp softmax log_softmax".split())
-STEPS = frozenset({"before", "after"})
-_FUNCTIONS = frozenset(ELEMENTWISE) | ALONG | STEPS | {"concat", "reshape"}
+_OF_ONE = """exp log log1p expm1 exp2 sin cos tan arcsin arccos arctan sinh cosh tanh asinh arccosh arctanh
+    abs sign floor ceil round cbrt erf erfc erfinv lgamma digamma isfinite truncate number stop
+    √ σ ReLU softplus SiLU GELU Φ φ not"""
+_OF_TWO = "maximum minimum arctan2 logaddexp remainder floor_divide and or"
+ELEMENTWISE: dict[str, int] = dict.fromkeys(_OF_ONE.split(), 1) | dict.fromkeys(_OF_TWO.split(), 2) | {"where": 3}
+ALONG = frozenset("max min prod any all argmax argmin logsumexp mean softmax log_softmax".split())
+_FUNCTIONS = frozenset(ELEMENTWISE) | ALONG | {"before", "after", "concat", "reshape", "CE"}
 _RELATIONS = frozenset("<≤>≥=≠")
 _RESERVED = frozenset({"Σ", "opaque", "NaN", "∞"})
 _PRIMES = ("", "′", "″", "‴", "⁗")
 _NEVER_IN_NAMES = re.compile(r"[\s()\[\]{},;]")
-_END_OF_WORD = r"(?=$|[\s()\[\]{},;_^²ᵀ+−⊙/<≤>≥=≠])"
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_END_OF_WORD = rf"(?=$|[\s()\[\]{{}},;_^{_SUPERSCRIPTS}ᵀ+−⊙/<≤>≥=≠])"
 
 
 class NotationError(ChainruleError):
@@ -39,7 +38,7 @@ def kind(label: str) -> str:
     return label.rstrip("′″‴⁗")
 
 
-@lru_cache(maxsize=None)
+@cache
 def primed(label: str, more: int = 0) -> str:
     """The label in its one spelling (t″, never t′′), with some primes more."""
     base = kind(label)
@@ -52,28 +51,24 @@ class Node(NamedTuple):
 
     form        word                parts
     number      its value           none
-    examples    none                none                 N
     label       its name            none
-    symbol      its name            none
+    symbol      its name            none                 N too
     transposed  the symbol's name   none
     sum         signs, 1 or -1      the terms
-    product     none                two
-    quotient    none                two
+    applied     its name            the arguments        functions number by number, ⊙ / ^ and relations
     beside      right is bare       two                  juxtaposition
-    power       none                base and exponent
     total       labels              the body             Σ
-    test        the relation        two
     index       the symbol's name   one for each place
-    elementwise the function        the arguments
     along       function, labels    one                  labels None: the last axis of a symbol
     step        function, label     a and its edge       before, after
     concat      the new label       symbols
+    entropy     none                scores and labels    CE
     reshape     labels              the symbol
     """
 
     form: str
     place: int
-    word: object = None
+    word: Any = None
     parts: tuple["Node", ...] = ()
 
 
@@ -103,7 +98,8 @@ class Vocabulary:
         self.pattern = re.compile(
             rf"\s*(?:(?P<test>1\[)|(?P<name>(?:{'|'.join(map(re.escape, longest_first))})[′″‴⁗]*){_END_OF_WORD}"
             rf"|(?P<number>\d+(?:\.\d+)?(?:e[+−]?\d+)?|∞|NaN){_END_OF_WORD}"
-            r"|(?P<mark>[-−+⊙/^²()\[\]{},;=<≤>≥≠Σ_ᵀ])|(?P<end>$))"
+            rf"|(?P<exponent>[{_SUPERSCRIPTS}]+)"
+            r"|(?P<mark>[−+⊙/^()\[\]{},;=<≤>≥≠Σ_ᵀ])|(?P<end>$))"
         )
 
 
@@ -113,7 +109,7 @@ def parse(line: str, vocabulary: Vocabulary) -> ParsedLine:
 
 
 class _Token(NamedTuple):
-    kind: str  # name, number, test, end, or the mark itself
+    kind: str  # name, number, exponent, test, end, or the mark itself
     text: str
     place: int
 
@@ -160,12 +156,16 @@ class _Parser:
     def accept(self, mark: str) -> bool:
         if self.token.kind != mark:
             return False
-        self.advance()
+        if mark != "end":
+            self.advance()
         return True
 
     def expect(self, mark: str, why: str) -> None:
-        if not self.accept(mark):
-            self.fail(f"{mark!r} is expected {why}.")
+        if self.accept(mark):
+            return
+        if self.token.kind in _RELATIONS:
+            self.fail("a test stands within 1[...] only.")
+        self.fail(f"{'the end' if mark == 'end' else repr(mark)} is expected {why}.")
 
     def touches(self, marks: str) -> bool:
         """Whether the present token is directly followed, without a space, by one of these marks."""
@@ -180,10 +180,7 @@ class _Parser:
         labels = self.labels("]") if self.accept("[") else None
         self.expect("=", "after the symbol that the line defines")
         formula = self.sum()
-        if self.token.kind in _RELATIONS:
-            self.fail("a test stands within 1[...] only.")
-        if self.token.kind != "end":
-            self.fail("the formula should have ended, or an operator is missing.")
+        self.expect("end", "or an operator")
         return ParsedLine(self.line, left.text, labels, formula)
 
     def label(self) -> str:
@@ -206,7 +203,8 @@ class _Parser:
 
     def subscript(self) -> tuple[str, ...]:
         self.expect("_", "before the labels")
-        return self.labels("}") if self.accept("{") else (self.label(),)
+        labels = self.labels("}") if self.accept("{") else (self.label(),)
+        return labels or self.fail("a label is expected in the braces.")
 
     def sum(self) -> Node:
         place, signs, terms = self.token.place, [], []
@@ -222,8 +220,8 @@ class _Parser:
     def product(self) -> Node:
         left = self.multiple()
         while self.token.kind in ("⊙", "/"):
-            form = "product" if self.token.kind == "⊙" else "quotient"
-            left = Node(form, self.advance().place, None, (left, self.multiple()))
+            operation = self.advance()
+            left = Node("applied", operation.place, operation.kind, (left, self.multiple()))
         return left
 
     def multiple(self) -> Node:
@@ -231,7 +229,7 @@ class _Parser:
         left = self.total()
         if self.token.kind not in ("name", "number", "test", "(", "Σ"):
             return left
-        if start.kind == "(" or left.form not in ("number", "examples", "symbol", "transposed"):
+        if start.kind == "(" or left.form not in ("number", "symbol", "transposed"):
             self.fail("before an array without ⊙ stands a number or a bare symbol, nothing else.", start.place)
         bare = self.token.kind != "("
         right = self.multiple()
@@ -247,15 +245,16 @@ class _Parser:
     def power(self) -> Node:
         base = self.atom()
         place = self.token.place
-        if self.accept("²"):
-            exponent = Node("number", place, 2.0)
+        if self.token.kind == "exponent":
+            digits = self.advance().text.translate(str.maketrans(_SUPERSCRIPTS, "0123456789"))
+            exponent = Node("number", place, float(digits))
         elif self.accept("^"):
             exponent = self.atom()
         else:
             return base
-        if self.token.kind in ("²", "^"):
+        if self.token.kind in ("exponent", "^"):
             self.fail("a power of a power needs brackets.")
-        return Node("power", place, None, (base, exponent))
+        return Node("applied", place, "^", (base, exponent))
 
     def atom(self) -> Node:
         token = self.token
@@ -272,42 +271,35 @@ class _Parser:
             self.fail("a number, a symbol, a label, a function or a bracket is expected.")
         if self.token.kind in ("ᵀ", "["):
             self.fail("ᵀ and [...] follow a bare symbol only.")
-        if self.token.kind in _RELATIONS and not self.testing:
-            self.fail("a test stands within 1[...] only.")
         return node
 
-    testing = False
-
     def test(self, place: int) -> Node:
-        outer, self.testing = self.testing, True
         left = self.sum()
         if self.token.kind not in _RELATIONS:
             self.fail("one of < ≤ > ≥ = ≠ is expected in 1[...].")
         relation = self.advance().text
         right = self.sum()
-        self.testing = outer
         self.expect("]", "after the test")
-        return Node("test", place, relation, (left, right))
+        return Node("applied", place, relation, (left, right))
 
     def named(self) -> Node:
         token, text = self.token, self.token.text
         if text in _FUNCTIONS and self.touches("(_"):
             return self.function()
-        label = kind(text) in self.vocabulary.labels
-        symbol = text in self.vocabulary.symbols
-        if text != "N" and not label and not symbol:
-            self.fail(f"{text!r} is no known symbol or label.")
         if self.touches("(_"):
-            self.fail(f"{text!r} is no known function, and no symbol is called so.")
-        if text == "N":
-            return Node("examples", self.advance().place)
-        if label and (self.within_places or not symbol) and not self.touches("["):
-            return Node("label", self.advance().place, primed(text))
-        self.advance()
-        self.symbols_seen += 1
-        if self.accept("ᵀ"):
-            return Node("transposed", token.place, text)
-        return self.index(token) if symbol and self.accept("[") else Node("symbol", token.place, text)
+            self.fail(f"{text!r} is no known function, and no symbol of this line is called so.")
+        label = kind(text) in self.vocabulary.labels
+        if (text == "N" or text in self.vocabulary.symbols) and not (
+            label and self.within_places and not self.touches("[")
+        ):
+            self.advance()
+            self.symbols_seen += text != "N"
+            if self.accept("ᵀ"):
+                return Node("transposed", token.place, text)
+            return self.index(token) if self.accept("[") else Node("symbol", token.place, text)
+        if not label:
+            self.fail(f"{text!r} is no known symbol, label, function or number.")
+        return Node("label", self.advance().place, primed(text))
 
     def index(self, symbol: _Token) -> Node:
         outer, self.within_places = self.within_places, True
@@ -330,8 +322,6 @@ class _Parser:
         self.advance()
         labels = self.subscript() if self.token.kind == "_" else None
         self.expect("(", f"after {name}")
-        outer = self.within_places, self.testing
-        self.within_places = self.testing = False
         starts, parts = [], []
         while not parts or self.accept(","):
             starts.append(self.token.kind)
@@ -341,20 +331,23 @@ class _Parser:
             labels = self.labels(")")
         else:
             self.expect(")", f"after the argument of {name}, or a comma")
-        self.within_places, self.testing = outer
-        bare = all(start != "(" and part.form == "symbol" for start, part in zip(starts, parts, strict=True))
+        bare = [start != "(" and part.form == "symbol" for start, part in zip(starts, parts, strict=True)]
         return self.called(name, place, labels, tuple(parts), bare)
 
-    def called(self, name: str, place: int, labels: tuple | None, parts: tuple, bare: bool) -> Node:
+    def called(self, name: str, place: int, labels: tuple | None, parts: tuple, bare: list[bool]) -> Node:
         """The node of a function, once its arguments fit it."""
-        wanted = ELEMENTWISE.get(name) or (2 if name in STEPS else len(parts) if name == "concat" else 1)
+        wanted = ELEMENTWISE.get(name) or {"CE": 2, "before": 2, "after": 2, "concat": len(parts)}.get(name, 1)
         if len(parts) != wanted:
             self.fail(f"{name} takes {wanted} arguments, {len(parts)} are given.", place)
         if name in ELEMENTWISE:
             if labels:
                 self.fail(f"{name} works number by number: it takes no labels.", place)
-            return Node("elementwise", place, name, parts)
-        if (name in ("concat", "reshape") or labels is None and name in ALONG) and not bare:
+            return Node("applied", place, name, parts)
+        if name == "CE":
+            if labels or not bare[0] or parts[1].form not in ("symbol", "index"):
+                self.fail("CE takes a bare symbol, and a symbol of whole numbers.", place)
+            return Node("entropy", place, None, parts)
+        if (name in ("concat", "reshape") or labels is None and name in ALONG) and not all(bare):
             self.fail(f"{name} needs {'bare symbols' if name != 'reshape' else 'a bare symbol'}, or labels.", place)
         if name in ALONG:
             return Node("along", place, (name, labels), parts)

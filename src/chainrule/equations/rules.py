@@ -6,12 +6,11 @@ read; with it one rule serves every product: matrix products, convolutions, sums
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chainrule.trace.arithmetic import function
 from chainrule.trace.graph import (
     Index,
-    Lookup,
     Node,
     View,
     along,
@@ -24,6 +23,7 @@ from chainrule.trace.graph import (
     reshaped,
     whole,
 )
+from chainrule.trace.pull import pulled
 
 Slope = Callable[..., tuple[View | None, ...]]
 
@@ -83,7 +83,7 @@ SLOPES: dict[str, Slope] = {
         _neg(_div(a, _add(_pow(a, 2), _pow(b, 2)))),
     ),
     "logaddexp": lambda a, b, y: (function("sigmoid", _sub(a, b)), function("sigmoid", _sub(b, a))),
-    "remainder": lambda a, b, y: (_n(1, y), _neg(apply("truncated", _div(a, b)))),
+    "remainder": lambda a, b, y: (_n(1, y), _neg(apply("truncate", _div(a, b), kind="int"))),
     "negative": lambda a, y: (_n(-1, y),),
     "number": lambda a, y: (_n(1, y),),
     "exp": lambda a, y: (y,),
@@ -139,7 +139,7 @@ def _of_map(node: Node, g: View) -> list[View | None]:
 
 
 def times_slope(g: View, slope: View) -> View:
-    """g times a slope; of a quotient 1/b it is g / b."""
+    """G times a slope; of a quotient 1/b it is g / b."""
     node = slope.node
     if node.op == "number" and node.value == -1:
         return _neg(g)
@@ -159,75 +159,6 @@ def _of_contract(node: Node, g: View) -> list[View | None]:
         others = [v for j, v in enumerate(node.args) if j != i]
         out.append(pulled(view, [ahead, *others]) if view.node.kind == "float" else None)
     return out
-
-
-def pulled(view: View, factors: Sequence[View]) -> View:
-    """The gradient by the node that ``view`` reads: the product of the factors, summed over all places that read it.
-
-    A node axis read at one position is that position. One read at a sum of positions, a = s i + d u - p, is solved for
-    a position, i = (a + p - d u) / s, where the factors then read nothing outside; what cannot be solved is a sum over
-    all positions times 1[a = ...].
-    """
-    space = list(view.shape)
-    factors = list(factors)
-    axes: list[int | None] = []
-    taken: set[int] = set()
-    for index, size in zip(view.index, view.node.shape, strict=True):
-        p = index.plain
-        if p is not None and p not in taken and space[p] == size:
-            taken.add(p)
-            axes.append(p)
-            continue
-        if not index.positions() and size == 1:
-            axes.append(None)
-            continue
-        a = len(space)
-        space.append(size)
-        factors = [f.move(range(len(f.shape)), space) for f in factors]
-        axes.append(a)
-        solved = _solved(index, a, taken, factors, space) if isinstance(index, Index) else None
-        if solved is None:
-            factors.append(_reads(index, a, tuple(space)))
-        else:
-            p, at = solved
-            taken.add(p)
-            space[p] = 1  # no longer a position: what it was is said by ``at``
-            factors = [f.put({q: at if q == p else along(q) for q in range(len(space))}, space) for f in factors]
-    keep = [a for a in axes if a is not None]
-    result = contract(factors, keep)
-    order = iter(range(len(keep)))
-    places = [next(order) if a is not None else None for a in axes]
-    at = {k: along(places.index(k)) for k in range(len(keep))}
-    return result.put(at, view.node.shape)
-
-
-def _solved(
-    index: Index, a: int, taken: set[int], factors: Sequence[View], space: Sequence[int]
-) -> tuple[int, Index] | None:
-    """The position to solve a = index for, and what it is; None when no factor reads it alone and in full."""
-    for p, c in index.terms:
-        reading = [i for f in factors for i in f.index if p in i.positions()]
-        full = [
-            n for f in factors for i, n in zip(f.index, f.node.shape, strict=True) if i.plain == p and n == space[p]
-        ]
-        if p in taken or not full or any(i.plain != p for i in reading):
-            continue
-        sign = 1 if c > 0 else -1
-        rest = tuple((q, -sign * d) for q, d in index.terms if q != p)
-        return p, Index(((a, sign * index.divisor), *rest), -sign * index.offset, abs(c))
-    return None
-
-
-def _reads(index: Index | Lookup, a: int, space: tuple[int, ...]) -> View:
-    """1 where place ``a`` of an axis is the one that an index names, else 0."""
-    there = position(along(a), space)
-    if isinstance(index, Lookup):
-        at = index.view.move(range(len(index.view.shape)), space)
-    else:
-        there = position(Index(((a, index.divisor),)), space) if index.divisor != 1 else there
-        named = Index(index.terms, index.offset)
-        at = position(named, space) if named.terms else number(index.offset, space, "int")
-    return apply("number", apply("equal", there, at), kind="float")
 
 
 def _of_along(node: Node, g: View) -> list[View | None]:

@@ -14,7 +14,7 @@ _KNOWN = {
     "negative": np.negative,
     "maximum": np.maximum,
     "minimum": np.minimum,
-    "power": np.power,
+    "power": lambda a, b: np.power(float(a) if b < 0 else a, b),
     "sqrt": np.sqrt,
     "exp": np.exp,
     "log": np.log,
@@ -31,7 +31,7 @@ _KNOWN = {
 
 
 def function(name: str, *views: View, place: str = "", kind: str | None = None) -> View:
-    """``apply`` with what is known beforehand worked out: 5 - 0 is 5, x * 1 is x, where(True, a, b) is a."""
+    """``apply`` with what is known beforehand worked out: 5 - 0 is 5, 0 - x is -x, where(True, a, b) is a."""
     values = [value_of(v) for v in views]
     if all(v is not None for v in values) and name in _KNOWN and views[0].node.kind != "key":
         with np.errstate(all="ignore"):
@@ -45,12 +45,15 @@ def function(name: str, *views: View, place: str = "", kind: str | None = None) 
     a, b = (*values, None, None)[:2]
     if name in ("add", "subtract") and is_number(b, 0) or name in ("multiply", "divide", "power") and is_number(b, 1):
         return views[0]
+    if name == "subtract" and is_number(a, 0):
+        return function("negative", views[1], place=place, kind=kind)
     if name == "add" and is_number(a, 0) or name == "multiply" and is_number(a, 1):
         return views[1]
     return apply(name, *views, place=place, kind=kind)
 
 
 def is_number(value: Any, wanted: int) -> bool:
+    """Whether a known number is the one that is wanted; yes and no are none."""
     return value is not None and not isinstance(value, bool) and value == wanted
 
 

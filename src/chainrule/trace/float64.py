@@ -4,27 +4,34 @@ The program is not traced again: what runs is the list of equations that was tra
 read as one of 64, so that even a model that insists on 32 bits can be compared to 1e-9.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
+from chainrule.trace.custom import follows_its_equations, with_own_rule
 from chainrule.trace.program import body
 
 Key = tuple[int, ...]
 """Where a variable is made: the numbers of the equations that lead to it, then which of its equation's outputs it is."""
 
 
+_ROOTS = {float(np.float32(root)): root for root in (math.sqrt(2), math.sqrt(0.5), -math.sqrt(2), -math.sqrt(0.5))}
+
+
 def decimal(value: Any) -> bool | int | float:
     """A Python number; a float of fewer bits is read as the decimal that its shortest print shows.
 
-    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it.
+    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. In 32 bits the roots of 2 and 1/2,
+    without which no GELU is exact, are read as what they are.
     """
     if isinstance(value, np.float32 | np.float16) and np.isfinite(value):
-        return float(str(value))
+        return _ROOTS.get(float(value), float(str(value)))
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -33,7 +40,7 @@ def double(value: Any) -> Any:
     dtype = getattr(value, "dtype", None)
     if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         return value
-    if not isinstance(value, jax.Array) and np.ndim(value) == 0:
+    if not isinstance(value, Tracer) and np.ndim(value) == 0:
         value = decimal(np.asarray(value)[()])
     value = jnp.asarray(value)
     return value.astype(jnp.float64) if jnp.issubdtype(value.dtype, jnp.floating) else value
@@ -66,8 +73,8 @@ class Tapped:
 
     def equation(self, e: JaxprEqn, came: list[Any], key: Key) -> list[Any]:
         """The outputs of an equation."""
-        inner = body(e)
-        if inner is not None and e.primitive.name != "custom_vjp_call":
+        inner = called(e)
+        if inner is not None:
             return self.run(inner, came, key)
         if e.primitive.name == "scan":
             return self.scan(e, came, key)
@@ -96,6 +103,16 @@ class Tapped:
         return [*carry, *out]
 
 
+def called(e: JaxprEqn) -> ClosedJaxpr | None:
+    """The program that an equation calls once on its own inputs and that says its derivative too, if there is one."""
+    inner = body(e)
+    if inner is None or e.primitive.name in ("custom_vjp_call", "reduce", "reduce_window"):
+        return None
+    if e.primitive.name == "custom_jvp_call" and not follows_its_equations(e, lifted):
+        return None
+    return inner
+
+
 def lifted(traced: ClosedJaxpr) -> Callable[..., list[Any]]:
     """A program as a function of arrays in double precision."""
     return lambda *arguments: Tapped({}, frozenset()).run(traced, arguments)
@@ -103,8 +120,8 @@ def lifted(traced: ClosedJaxpr) -> Callable[..., list[Any]]:
 
 def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
     """An equation as a function of arrays in double precision."""
-    inner = body(e)
-    if inner is not None and e.primitive.name != "custom_vjp_call":
+    inner = called(e)
+    if inner is not None:
         return lifted(inner)
     name, params = e.primitive.name, e.params
     if name == "scan":
@@ -114,6 +131,10 @@ def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
         return lambda index, *came: jax.lax.switch(index, branches, *came)
     if name == "while":
         return lambda *came: _while(e, came)
+    if name in ("custom_jvp_call", "custom_vjp_call"):
+        return with_own_rule(e, lifted)
+    if name == "reduce_precision":
+        return lambda *came: [double(came[0])]
     if name == "bitcast_convert_type":  # random bits become numbers of their own width
         return lambda *came: [double(e.primitive.bind(*came, **params))]
     wide = {k: _wide(v) for k, v in params.items()}

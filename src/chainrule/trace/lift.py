@@ -1,131 +1,23 @@
-"""From a traced program to a graph: each equation becomes nodes and views, by the table of ``lifts``."""
+"""From a traced program to a graph."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr
 
-from chainrule.trace.float64 import decimal, lifted_equation
-from chainrule.trace.graph import Graph, Node, View, materialized, number, whole
-from chainrule.trace.program import body, function_name, place
+from chainrule.trace import lift_elementwise, lift_gathers, lift_loops, lift_shapes, lift_windows
+from chainrule.trace.concepts import recognized
+from chainrule.trace.graph import Graph, Node, whole
+from chainrule.trace.lifter import Lifter, Site, kind
 
-
-@dataclass(frozen=True)
-class Site:
-    """Where an equation stands: its key, the layer around it, and the lengths of the loops around it."""
-
-    key: tuple[int, ...] = ()
-    place: str = ""
-    loops: tuple[int, ...] = ()
-
-    def inside(self, e: JaxprEqn, i: int) -> "Site":
-        """The site of equation number i of the program that stands at this site."""
-        return Site((*self.key, i), "/".join(filter(None, (self.place, place(e)))), self.loops)
-
-    def space(self, variable: Any) -> tuple[int, ...]:
-        """The space of a variable: the loops around it, then its own axes."""
-        return (*self.loops, *getattr(variable.aval, "shape", ()))
-
-
-Rule = Callable[["Lifter", JaxprEqn, list[View], Site], list[View] | View | None]
-RULES: dict[str, Rule] = {}
-CONCEPTS: dict[str, Rule] = {}
-
-
-def lifts(*primitives: str) -> Callable[[Rule], Rule]:
-    """Enter a rule for primitives: (lifter, equation, what comes in, site) -> what goes out; None: it does not apply."""
-
-    def enter(rule: Rule) -> Rule:
-        RULES.update(dict.fromkeys(primitives, rule))
-        return rule
-
-    return enter
-
-
-def recognizes(*names: str) -> Callable[[Rule], Rule]:
-    """Enter a rule for functions that a program calls by name; it must look at what they compute."""
-
-    def enter(rule: Rule) -> Rule:
-        CONCEPTS.update(dict.fromkeys(names, rule))
-        return rule
-
-    return enter
-
-
-@dataclass
-class Lifter:
-    """A graph in the making."""
-
-    graph: Graph = field(default_factory=Graph)
-
-    def walk(self, traced: ClosedJaxpr, arguments: Sequence[View], site: Site) -> list[View]:
-        """The outputs of a program for views of its inputs, in the space of the site."""
-        jaxpr = traced.jaxpr
-        env = dict(zip(jaxpr.invars, arguments, strict=True))
-        env |= {v: known(c, site.space(v)) for v, c in zip(jaxpr.constvars, traced.consts, strict=True)}
-
-        def read(v: Any) -> View:
-            return known(v.val, site.space(v)) if isinstance(v, Literal) else env[v]
-
-        for i, e in enumerate(jaxpr.eqns):
-            here = site.inside(e, i)
-            gave = self.equation(e, [read(v) for v in e.invars], here)
-            for k, (v, view) in enumerate(zip(e.outvars, gave, strict=True)):
-                env[v] = view
-                self.note(view, (*here.key, k))
-        return [read(v) for v in jaxpr.outvars]
-
-    def equation(self, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
-        """What an equation gives."""
-        if self.random(e, came):
-            return [self.leaf(Node("drawn", shape=site.space(v), kind=kind(v), place=site.place)) for v in e.outvars]
-        inner = body(e)
-        if inner is not None:
-            concept = CONCEPTS.get(function_name(e))
-            gave = concept(self, e, came, site) if concept else None
-            if gave is not None:
-                return gave if isinstance(gave, list) else [gave]
-            if e.primitive.name != "custom_vjp_call":
-                return self.walk(inner, came, site)
-        rule = RULES.get(e.primitive.name)
-        gave = rule(self, e, came, site) if rule else None
-        if gave is None:
-            return self.opaque(e, came, site)
-        return gave if isinstance(gave, list) else [gave]
-
-    def random(self, e: JaxprEqn, came: list[View]) -> bool:
-        """Whether an equation makes random numbers, or goes on with them and nothing that the network computes."""
-        known = all(v.node.op in ("number", "constant", "drawn", "position") or v.node.kind == "key" for v in came)
-        return known and any(v.node.op == "drawn" or v.node.kind == "key" for v in came)
-
-    def opaque(self, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
-        """An equation that has no rule: it is computed as JAX does, and said to be not derived."""
-        came = [v if v.node.kind == "key" else materialized(v, site.place) for v in came]
-        call = lifted_equation(e)
-        for _ in site.loops:
-            call = jax.vmap(call, in_axes=0, out_axes=0)
-        name = function_name(e) or e.primitive.name
-        return [
-            whole(Node("opaque", tuple(came), site.space(v), kind(v), name, (k,), call=call, place=site.place))
-            for k, v in enumerate(e.outvars)
-        ]
-
-    def leaf(self, node: Node) -> View:
-        return whole(node)
-
-    def note(self, view: View, key: tuple[int, ...]) -> None:
-        """Remember which variable of the program a node is, the first time it appears as one."""
-        fits = all(i.plain is not None for i in view.index) and view.plain is not None
-        if fits and view.node not in self.graph.traced and view.node.op not in ("number", "constant"):
-            self.graph.traced[view.node] = (key, view)
+RULE_BOOKS = (lift_elementwise, lift_shapes, lift_gathers, lift_windows, lift_loops)
+"""The modules whose rules are entered when they are imported."""
 
 
 def lift(traced: ClosedJaxpr, names: Sequence[str]) -> Graph:
-    """The graph of a traced program. ``names`` name its inputs."""
+    """The graph of a traced program, its written-out functions recognized. ``names`` name its inputs.
+
+    CannotExplain where the program computes with complex numbers. What else has no rule becomes an opaque node.
+    """
     lifter = Lifter()
     inputs = [
         Node("input", shape=v.aval.shape, kind=kind(v), name=name)
@@ -135,35 +27,4 @@ def lift(traced: ClosedJaxpr, names: Sequence[str]) -> Graph:
     for i, node in enumerate(inputs):
         lifter.graph.traced[node] = ((-1, i), whole(node))
     lifter.graph.outputs = lifter.walk(traced, [whole(n) for n in inputs], Site())
-    return lifter.graph
-
-
-def known(value: Any, shape: Sequence[int]) -> View:
-    """A number or an array of the program, in a space that ends with its axes."""
-    if jnp.issubdtype(getattr(value, "dtype", np.float64), jax.dtypes.prng_key):
-        return View(Node("constant", value=value, kind="key"), (), tuple(shape))
-    array = np.asarray(value)
-    if array.dtype.kind == "V" or str(array.dtype) in ("bfloat16", "float16"):
-        array = array.astype(np.float64)
-    label = {"b": "bool", "i": "int", "u": "int"}.get(array.dtype.kind, "float")
-    if array.ndim == 0:
-        return number(decimal(array[()]), shape, label)
-    if label == "float":
-        array = array.astype(np.float64)
-    if array.size and np.all(array == array.flat[0]):
-        return number(array.flat[0].item(), shape, label)
-    node = Node("constant", shape=array.shape, kind=label, value=array)
-    ahead = len(shape) - array.ndim
-    return whole(node).move(range(ahead, len(shape)), shape)
-
-
-def kind(variable: Any) -> str:
-    """What a variable holds: "float", "int", "bool" or "key"."""
-    dtype = getattr(variable.aval, "dtype", None)
-    if dtype is None:
-        return "float"
-    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
-        return "key"
-    if jnp.issubdtype(dtype, jnp.bool_):
-        return "bool"
-    return "int" if jnp.issubdtype(dtype, jnp.integer) else "float"
+    return recognized(lifter.graph)

@@ -1,10 +1,11 @@
 """Elementwise primitives: each is one function of numbers; numbers that the program knows are computed at once."""
 
 from jax.extend.core import JaxprEqn
+from jax.lax import RoundingMethod
 
 from chainrule.trace.arithmetic import function, is_number, same
 from chainrule.trace.graph import Index, View, along, apply, number, value_of
-from chainrule.trace.lift import Lifter, Site, kind, lifts
+from chainrule.trace.lifter import Lifter, Site, kind, lifts
 
 FUNCTIONS = {
     "add": "add",
@@ -52,20 +53,20 @@ FUNCTIONS = {
     "sign": "sign",
     "floor": "floor",
     "ceil": "ceil",
-    "round": "round",
     "erf": "erf",
     "erfc": "erfc",
     "erf_inv": "erfinv",
     "lgamma": "lgamma",
-    "digamma": "digamma",
     "is_finite": "isfinite",
     "stop_gradient": "stop",
 }
 """The function of a graph that each primitive is."""
 
 @lifts(*FUNCTIONS)
-def _elementwise(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+def _elementwise(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     name = FUNCTIONS[e.primitive.name]
+    if e.primitive.name in ("and", "or", "xor", "not") and any(v.node.kind != "bool" for v in came):
+        return None  # of whole numbers they take the bits
     came = [fitted(v, site.space(e.outvars[0])) for v in came]
     if name == "divide" and all(v.node.kind == "int" for v in came):
         name = "floor_divide"
@@ -83,6 +84,13 @@ def fitted(view: View, space: tuple[int, ...]) -> View:
     if len(view.shape) < len(space):  # a single number in each round of the loops
         return view.move(range(len(view.shape)), space)
     return view.put({p: Index() if view.shape[p] != n else along(p) for p, n in enumerate(space)}, space)
+
+
+@lifts("round")
+def _round(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
+    if e.params["rounding_method"] != RoundingMethod.TO_NEAREST_EVEN:
+        return None
+    return function("round", came[0], place=site.place)
 
 
 @lifts("square")

@@ -18,8 +18,8 @@ from chainrule.trace.graph import (
     scattered,
     value_of,
 )
-from chainrule.trace.lift import Lifter, Site, kind, lifts
 from chainrule.trace.lift_elementwise import where
+from chainrule.trace.lifter import Lifter, Site, kind, lifts
 
 
 @lifts("transpose")
@@ -146,7 +146,9 @@ _ALONG = {
 
 
 @lifts(*_ALONG)
-def _along(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+def _along(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
+    if e.primitive.name in ("reduce_and", "reduce_or") and came[0].node.kind != "bool":
+        return None  # of whole numbers they take the bits
     axes = [len(site.loops) + a for a in e.params["axes"]]
     return function_along(_ALONG[e.primitive.name], came[0], axes, site.place) if axes else came[0]
 

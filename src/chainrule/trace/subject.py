@@ -29,6 +29,8 @@ class Subject:
     program: str = ""
     """Which of a network's programs is shown: exact, or training with its noise."""
     notes: tuple[str, ...] = ()
+    preface: tuple[str, ...] = ()
+    """How the data becomes what the function reads, line by line."""
     update: "Update | None" = None
 
 
@@ -38,10 +40,12 @@ class Update:
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    """Numbers at which its lines are checked, all of the kind and sign that it meets."""
     names: tuple[str, ...]
     results: tuple[str, ...]
-    """The names of what it returns; a new value of a name among ``names`` is written with ₊."""
+    """The names of what it returns; a new value of a name among ``names`` is written with ₊. Counts get no line."""
     words: tuple[str, ...]
+    """What each of ``names`` is, then each of ``results``, in the words of the legend."""
     title: str = ""
 
 

@@ -1,0 +1,127 @@
+"""chainrule explain: the equations of a trained network, forward and backward, each line checked."""
+
+import math
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from chainrule.cli import inputs
+from chainrule.cli.options import ASCII, DECIMAL, JSON, NO_HEADER, RUN, WRITTEN
+from chainrule.cli.predict import write
+from chainrule.cli.terminal import BOLD, Terminal, styled, width
+
+if TYPE_CHECKING:
+    from chainrule.equations.explanation import Explanation
+
+Format = Literal["text", "latex", "html", "numpy"]
+
+EXAMPLES = (
+    "chainrule explain last",
+    "chainrule explain runs/houses-001 --format html -o houses.html",
+    "chainrule explain last --example 0",
+)
+
+WORDS = str.maketrans(
+    {
+        **{"δ": "d", "∂": "d", "ℓ": "l", "η": "eta", "ε": "eps", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma"},
+        **{"β": "beta", "γ": "gamma", "θ": "theta", "φ": "phi", "Φ": "Phi", "Σ": "sum", "√": "sqrt", "∞": "inf"},
+        **{"⊙": "*", "ᵀ": "^T", "₊": "_next", "₋": "_prev", "‖": "|", "≠": "!=", "′": "'", "″": "''", "‴": "'''"},
+        **{"✓": "ok", "✗": "FAILED", "\N{COMBINING CIRCUMFLEX ACCENT}": "_hat", "\N{COMBINING TILDE}": "_in"},
+        "\N{COMBINING MACRON}": "_mean",
+        **{chr(0x2080 + k): str(k) for k in range(10)},
+        **{c: f"^{k}" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    }
+)
+"""Words for the symbols of equations where a terminal's encoding lacks them."""
+
+
+def explain(
+    run: RUN,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DATA", help="A table to take the examples from. Default: the run's own."),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="text, latex, html, or numpy: a program.")
+    ] = "text",
+    example: Annotated[
+        int | None,
+        typer.Option("--example", metavar="N", min=0, help="The numbers of one row, counted from 0, line by line."),
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="The training pass, with batch statistics and dropout's mask.")
+    ] = False,
+    fold: Annotated[
+        bool, typer.Option("--fold/--unfold", help="Layers that repeat are said once; --unfold says each.")
+    ] = True,
+    output: WRITTEN = None,
+    no_header: NO_HEADER = False,
+    decimal: DECIMAL = None,
+    json: JSON = False,
+    ascii: ASCII = False,
+) -> None:
+    """Show the equations of a trained network.
+
+    The forward pass, the loss, every gradient by the chain rule, and the optimizer's rule, as the program computes
+    them. Each line is checked against the program, in its value, its gradient and its print; a line that fails the
+    check is said, and the exit code is 1.
+    """
+    import chainrule as cr
+    from chainrule.equations import explain as explaining
+    from chainrule.train import cache, explained  # noqa: F401  runs can be explained once this is read
+
+    terminal = Terminal(json, ascii=ascii)
+    cache.enable()
+    if example is not None and format != "text":
+        raise typer.BadParameter(
+            f"numbers are text, and --format {format} came: leave one out.", param_hint="--example"
+        )
+    path = inputs.run_path(run)
+    loaded = cr.load(path)
+    table = None if data is None else inputs.read_for(loaded.record, data, no_header, decimal)
+    rows = {} if example is None else {"examples": max(explained.EXAMPLES, example + 1)}
+    found = explaining.explain(loaded, table, training=training, **rows)
+    if output is not None:
+        write(output, shown(found, format, example, fold, 80, False))
+        terminal.paragraph(f"{path}: {found.verdict} The equations are in {output}.")
+    else:
+        colored = styled(" ", BOLD, sys.stdout) != " "
+        terminal.say(encoded(shown(found, format, example, fold, width(), colored), ascii).rstrip("\n"))
+    terminal.answer({"run": str(path), "format": format} | answer(found) | ({"output": str(output)} if output else {}))
+    if any(line.status == "failed" for line in found.lines):
+        raise typer.Exit(1)
+
+
+def shown(found: "Explanation", format: Format, example: int | None, fold: bool, columns: int, color: bool) -> str:
+    """The explanation as asked for."""
+    if example is not None:
+        return str(found.numbers(example=example))
+    if format == "text":
+        return found.text(width=columns, fold=fold, color=color)
+    return {"latex": found.latex, "html": found.html, "numpy": found.numpy}[format]()
+
+
+def encoded(text: str, ascii: bool) -> str:
+    """The text with words for symbols, where they cannot be shown."""
+    encoding = "ascii" if ascii else sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(WORDS)
+    return text
+
+
+def answer(found: "Explanation") -> dict[str, Any]:
+    """What is said with --json: each line and its check. An error that is no number is null."""
+    return {
+        "verified": found.verified,
+        "verdict": found.verdict,
+        "lines": [
+            {name: getattr(line, name) for name in ("symbol", "text", "kind", "shape", "scope", "status", "reason")}
+            | {"errors": {name: e if math.isfinite(e) else None for name, e in line.errors.items()}}
+            for line in found.lines
+        ],
+        "legend": [asdict(entry) for entry in found.legend],
+    }

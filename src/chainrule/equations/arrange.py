@@ -1,0 +1,63 @@
+"""The order of axes: a product that every reader turns round, as einsum leaves it, is written as it is read."""
+
+from dataclasses import replace
+
+from chainrule.trace.graph import Graph, Lookup, Node, View, along, reachable
+
+
+def arranged(graph: Graph) -> Graph:
+    """The graph with the axes of each product in the order in which all its readers have them."""
+    orders: dict[Node, set[tuple[int, ...] | None]] = {}
+    nodes = reachable(graph.outputs, graph.links)
+    readings = [*graph.outputs, *graph.links.values(), *(v for n in nodes for v in n.args)]
+    readings += [i.view for v in readings for i in v.index if isinstance(i, Lookup)]
+    for view in readings:
+        places = view.plain
+        order = None if places is None else tuple(sorted(range(len(places)), key=places.__getitem__))
+        orders.setdefault(view.node, set()).add(order)
+    turned = _Turned()
+    for node in [*graph.inputs, *nodes]:
+        turned.add(node, orders.get(node, set()))
+    moved = Graph([turned.new[n] for n in graph.inputs], [turned.view(v) for v in graph.outputs])
+    moved.links = {turned.new[c]: turned.view(v) for c, v in graph.links.items() if c in turned.new}
+    moved.traced = {
+        turned.new[n]: (key, turned.view(view)) for n, (key, view) in graph.traced.items() if n in turned.new
+    }
+    moved.twins = {
+        turned.new[n]: tuple((key, turned.view(view)) for key, view in variables)
+        for n, variables in graph.twins.items()
+        if n in turned.new
+    }
+    return moved
+
+
+class _Turned:
+    def __init__(self) -> None:
+        self.new: dict[Node, Node] = {}
+        self.order: dict[Node, tuple[int, ...]] = {}
+
+    def add(self, node: Node, orders: set[tuple[int, ...] | None]) -> None:
+        """The node that stands for this one: axis k of it is axis ``order[k]`` of the old one."""
+        order = next(iter(orders)) if len(orders) == 1 else None
+        args = tuple(map(self.view, node.args))
+        if node.op == "contract" and order is not None and order != tuple(range(len(node.shape))):
+            rank = len(node.shape)
+            at = {p: along(order.index(p) if p < rank else p) for p in range(len(args[0].shape))}
+            space = (*(node.shape[a] for a in order), *args[0].shape[rank:])
+            args = tuple(v.put(at, space) for v in args)
+            self.order[node] = order
+            self.new[node] = replace(node, args=args, shape=tuple(node.shape[a] for a in order))
+        elif all(a is b for a, b in zip(args, node.args, strict=True)):
+            self.new[node] = node
+        else:
+            self.new[node] = replace(node, args=args)
+
+    def view(self, view: View) -> View:
+        """The same reading of the node that stands for another."""
+        index = tuple(Lookup(self.view(i.view)) if isinstance(i, Lookup) else i for i in view.index)
+        order = self.order.get(view.node)
+        if order is not None:
+            index = tuple(index[a] for a in order)
+        if self.new[view.node] is view.node and index == view.index:
+            return view
+        return View(self.new[view.node], index, view.shape)

@@ -1,0 +1,336 @@
+"""Functions that a program writes out, and that have a name: softmax, logsumexp, softplus, GELU, ...
+
+A group of nodes is replaced by one node where an identity of mathematics says that they are equal, for all numbers.
+It is left as it is where something else reads its inside: then that has gradients of its own.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from chainrule.trace.arithmetic import is_number, same
+from chainrule.trace.graph import (
+    Graph,
+    Lookup,
+    Node,
+    View,
+    apply,
+    function_along,
+    needs,
+    reachable,
+    value_of,
+    whole,
+)
+
+Found = tuple[View, Sequence[Node]] | None
+"""What replaces a node, in its space, and the nodes that it makes needless."""
+
+
+def recognized(graph: Graph) -> Graph:
+    """A graph in which written-out functions are single nodes. A node that replaces another keeps its key."""
+    search = Search()
+    order = reachable(graph.outputs, graph.links)
+    for view in (*graph.outputs, *graph.links.values()):
+        search.readers.setdefault(view.node, set()).add(None)
+    for node in order:
+        for needed in needs(node):
+            search.readers.setdefault(needed, set()).add(node)
+    for node in (*graph.inputs, *order):
+        search.add(node)
+    result = Graph([search.new[n] for n in graph.inputs], [search.view(v) for v in graph.outputs])
+    result.links = {search.new[c]: search.view(v) for c, v in graph.links.items() if c in search.new}
+    kept = {*result.inputs, *reachable(result.outputs, result.links)}
+    for node, (key, view) in graph.traced.items():
+        new = search.new.get(node)
+        if new in kept and new is not None:
+            result.traced[new] = (key, View(new, view.index, view.shape))
+    return result
+
+
+@dataclass
+class Search:
+    """Old nodes to new ones, in an order in which they can be computed."""
+
+    new: dict[Node, Node] = field(default_factory=dict)
+    old: dict[Node, Node] = field(default_factory=dict)
+    readers: dict[Node, set[Node | None]] = field(default_factory=dict)
+    """The old nodes that read an old node; None is what lies outside: an output, or the next step of a loop."""
+
+    def add(self, node: Node) -> None:
+        """Find the node that stands for this one."""
+        if node in self.new:
+            return
+        args = tuple(map(self.view, node.args))
+        moved = node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
+        self.new[node], self.old[moved] = moved, node
+        for pattern in PATTERNS.get((moved.op, moved.name), ()):
+            found = pattern(moved)
+            if found is not None and found[0].whole and found[0].shape == moved.shape and self.needless(node, found[1]):
+                self.replace(node, *found)
+                return
+
+    def view(self, view: View) -> View:
+        """The view of the node that stands for another."""
+        index = tuple(Lookup(self.view(i.view)) if isinstance(i, Lookup) else i for i in view.index)
+        if self.new[view.node] is view.node and not any(isinstance(i, Lookup) for i in index):
+            return view
+        return View(self.new[view.node], index, view.shape)
+
+    def needless(self, root: Node, inside: Sequence[Node]) -> bool:
+        """Whether no gradient comes to the nodes but from the root and each other: tests have none."""
+        group = {root, *(self.old[n] for n in inside)}
+        readers = {r for n in inside for r in self.readers[self.old[n]] if r is None or r.kind == "float"}
+        return readers <= group
+
+    def replace(self, root: Node, by: View, inside: Sequence[Node]) -> None:
+        """Let a node stand for the root."""
+        node = replace(by.node, place=root.place)
+        for gone in (root, *(self.old[n] for n in inside)):
+            for needed in needs(gone):
+                self.readers[needed].discard(gone)
+        for needed in needs(node):
+            self.readers[self.old[needed]].add(root)
+        self.new[root], self.old[node] = node, root
+
+
+def _inner(view: View, name: str) -> tuple[View, ...] | None:
+    """The arguments of a view of an elementwise node of that name, in the view's space."""
+    if view.node.op != "map" or view.node.name != name:
+        return None
+    return tuple(v.put(dict(enumerate(view.index)), view.shape) for v in view.node.args)
+
+
+def _alike(a: View, b: View, depth: int = 6) -> bool:
+    """Whether two views hold the same numbers: the same node, or the same function of what is alike."""
+    if same(a, b):
+        return True
+    if depth == 0 or a.node.op != "map" or (a.node.op, a.node.name) != (b.node.op, b.node.name):
+        return False
+    pairs = zip(_inner(a, a.node.name) or (), _inner(b, b.node.name) or (), strict=True)
+    return all(_alike(x, y, depth - 1) for x, y in pairs)
+
+
+def _total_of(total: View, one: View) -> list[int] | None:
+    """The positions along which the numbers ``one`` are reduced to ``total``, a view of a node with one argument."""
+    if len(total.node.args) != 1:
+        return None
+    (inner,), rank = total.node.args, len(total.node.shape)
+    if inner.node is not one.node:
+        twin = View(inner.node, one.index, one.shape)
+        if len(inner.node.shape) != len(one.node.shape) or not _alike(twin, one):
+            return None
+    at: dict[int, int] = {}
+    for i, j in zip(inner.index, one.index, strict=True):
+        if i.plain is None or j.plain is None:
+            if i.positions() or i != j:
+                return None
+        elif at.setdefault(i.plain, j.plain) != j.plain or inner.shape[i.plain] != one.shape[j.plain]:
+            return None
+    if len(set(at.values())) != len(inner.shape) or any(total.index[q].plain != at.get(q) for q in range(rank)):
+        return None
+    return [at[q] for q in range(rank, len(inner.shape))]
+
+
+def _unshifted(view: View, axes: Sequence[int]) -> tuple[View, list[Node]]:
+    """The view without a maximum of itself that is subtracted from it, and the nodes that are then needless."""
+    parts = _inner(view, "subtract")
+    if parts is None or parts[1].positions() & set(axes) or not _made_from(parts[1].node, parts[0].node):
+        return view, []
+    return parts[0], [view.node]
+
+
+def _made_from(node: Node, source: Node, limit: int = 12) -> bool:
+    """Whether a node is computed from the source and known numbers alone, in a few steps."""
+    waiting, seen = [node], 0
+    while waiting and seen < limit:
+        node, seen = waiting.pop(), seen + 1
+        if node is not source and node.op not in ("number", "constant"):
+            if node.op not in ("map", "along"):
+                return False
+            waiting += [v.node for v in node.args]
+    return not waiting
+
+
+def _softmax(root: Node) -> Found:
+    """exp(x) / sum exp(x); adding one number to all x changes nothing."""
+    top, bottom = root.args
+    inside = _inner(top, "exp")
+    if inside is None or bottom.node.op != "contract":
+        return None
+    axes = _total_of(bottom, top)
+    if not axes:
+        return None
+    x, gone = _unshifted(inside[0], axes)
+    return function_along("softmax", x, axes), [*gone, top.node, bottom.node, bottom.node.args[0].node]
+
+
+def _logsumexp(root: Node) -> Found:
+    """Log sum exp(x), in which an absolute value of the sum changes nothing."""
+    (total,), gone = root.args, []
+    if inside := _inner(total, "abs"):
+        gone, (total,) = [total.node], inside
+    if total.node.op != "contract" or len(total.node.args) != 1 or not total.whole:
+        return None
+    (numbers,) = total.node.args
+    x = _inner(numbers, "exp")
+    rank = len(total.node.shape)
+    if x is None or rank == len(numbers.shape) or numbers.plain is None:
+        return None
+    found = function_along("logsumexp", x[0], range(rank, len(numbers.shape)))
+    return found, [*gone, total.node, numbers.node]
+
+
+def _shifted_logsumexp(root: Node) -> Found:
+    """logsumexp(x - c) + c is logsumexp(x)."""
+    for total, c in _orders(root.args):
+        if total.node.op != "along" or total.node.name != "logsumexp" or not total.whole:
+            continue
+        numbers, rank = total.node.args[0], len(total.node.shape)
+        parts = _inner(numbers, "subtract")
+        if parts and _alike(parts[1], c.move(range(rank), numbers.shape)):
+            found = function_along("logsumexp", parts[0], range(rank, len(numbers.shape)))
+            return found, [total.node, numbers.node]
+    return None
+
+
+def _log_softmax(root: Node) -> Found:
+    """X - logsumexp(x); adding one number to all x changes nothing."""
+    one, total = root.args
+    if total.node.op != "along" or total.node.name != "logsumexp":
+        return None
+    axes = _total_of(total, one)
+    if not axes:
+        return None
+    x, gone = _unshifted(one, axes)
+    return function_along("log_softmax", x, axes), [*gone, total.node]
+
+
+def _softplus(root: Node) -> Found:
+    """log(1 + exp(x)), as log1p(exp(x)) or as log(1 + exp(x))."""
+    (arg,), gone = root.args, []
+    if root.name == "log":
+        parts = _plus(arg, 1)
+        if parts is None:
+            return None
+        gone, arg = [arg.node], parts
+    inside = _inner(arg, "exp")
+    return (apply("softplus", inside[0]), [*gone, arg.node]) if inside else None
+
+
+def _larger_plus(root: Node) -> Found:
+    """max(a, b) + log(1 + exp(-|a - b|)) is log(exp(a) + exp(b)): logaddexp(a, b), or with b = 0 softplus(a)."""
+    for larger, rest in _orders(root.args):
+        soft = _inner(rest, "softplus")
+        minus = _inner(soft[0], "negative") if soft else None
+        size = _inner(minus[0], "abs") if minus else None
+        if not soft or not minus or not size:
+            continue
+        gone, distance = [larger.node, rest.node, soft[0].node, minus[0].node], size[0]
+        if (x := _inner(larger, "relu")) and _alike(_unsigned(distance), _unsigned(x[0])):
+            return apply("softplus", x[0]), gone
+        pair, apart = _inner(larger, "maximum"), _inner(distance, "subtract")
+        if pair and apart and any(all(map(_alike, two, apart)) for two in (pair, pair[::-1])):
+            return apply("logaddexp", *apart), [*gone, distance.node]
+    return None
+
+
+def _unsigned(view: View) -> View:
+    inside = _inner(view, "negative")
+    return inside[0] if inside else view
+
+
+def _checked_for_nan(root: Node) -> Found:
+    """Where d is not d, it is NaN, and so is a function of d: the choice changes nothing."""
+    test, _, value = root.args
+    parts = _inner(test, "not_equal")
+    if parts is None or not same(*parts):
+        return None
+    inside = _inner(value, "softplus") or _inner(value, "logaddexp")
+    for apart in ((parts[0],), _inner(parts[0], "subtract")):
+        if inside and apart and len(inside) == len(apart) and all(map(_alike, map(_unsigned, inside), map(_unsigned, apart))):
+            return apply(value.node.name, *inside), [value.node]
+    return None
+
+
+def _sigmoid(root: Node) -> Found:
+    """1 / (1 + exp(-x)) or exp(x) / (1 + exp(x))."""
+    top, bottom = root.args
+    e = _plus(bottom, 1)
+    inside = _inner(e, "exp") if e else None
+    if e is None or inside is None:
+        return None
+    negated = _inner(inside[0], "negative")
+    if is_number(value_of(top), 1) and negated:
+        return apply("sigmoid", negated[0]), [bottom.node, e.node, inside[0].node]
+    if _alike(top, e):
+        return apply("sigmoid", inside[0]), [top.node, bottom.node, e.node]
+    return None
+
+
+def _silu(root: Node) -> Found:
+    """X sigmoid(x)."""
+    for x, weight in _orders(root.args):
+        inside = _inner(weight, "sigmoid")
+        if inside and _alike(inside[0], x):
+            return apply("silu", x), [weight.node]
+    return None
+
+
+def _gelu(root: Node) -> Found:
+    """X (1 + erf(x / sqrt 2)) / 2, or x erfc(-x / sqrt 2) / 2, wherever the numbers stand."""
+    factor, product, gone = _scaled(whole(root))
+    for x, weight in _orders(_inner(product, "multiply")):
+        a, x, more = _scaled(x)
+        b, weight, nodes = _scaled(weight)
+        error = _plus(weight, 1)
+        inside, sign = (_inner(error, "erf"), 1) if error else (_inner(weight, "erfc"), -1)
+        if not inside or not math.isclose(factor * a * b, 0.5):
+            continue
+        scale, base, rest = _scaled(inside[0])
+        if math.isclose(sign * scale, math.sqrt(0.5), rel_tol=1e-12) and _alike(base, x):
+            inner = [product.node, *more, *nodes, weight.node, *([error.node] if error else []), *rest]
+            return apply("gelu", x), [n for n in (*gone, *inner) if n is not root]
+    return None
+
+
+def _orders(pair: tuple[View, ...] | None) -> Sequence[tuple[View, ...]]:
+    return (pair, pair[::-1]) if pair else ()
+
+
+def _scaled(view: View) -> tuple[float, View, list[Node]]:
+    """A multiple taken apart: its number, what is multiplied, and the nodes that did it."""
+    factor, nodes = 1.0, []
+    while True:
+        name, parts = view.node.name, _inner(view, view.node.name) or (view,)
+        known = [value_of(v) for v in parts]
+        if name == "negative":
+            factor, rest = -factor, parts[0]
+        elif name == "divide" and known[1] is not None:
+            factor, rest = factor / known[1], parts[0]
+        elif name == "multiply" and any(v is not None for v in known):
+            first = known[0] is not None
+            factor, rest = factor * known[not first], parts[first]
+        else:
+            return factor, view, nodes
+        nodes, view = [*nodes, view.node], rest
+
+
+def _plus(view: View, wanted: int) -> View | None:
+    """What is added to a number that is wanted."""
+    parts = _inner(view, "add")
+    if parts is None:
+        return None
+    a, b = parts
+    return b if is_number(value_of(a), wanted) else a if is_number(value_of(b), wanted) else None
+
+
+PATTERNS: dict[tuple[str, str], Sequence[Callable[[Node], Found]]] = {
+    ("map", "divide"): (_softmax, _sigmoid, _gelu),
+    ("map", "log"): (_softplus, _logsumexp),
+    ("map", "log1p"): (_softplus,),
+    ("map", "add"): (_shifted_logsumexp, _larger_plus),
+    ("map", "subtract"): (_log_softmax,),
+    ("map", "multiply"): (_silu, _gelu),
+    ("map", "where"): (_checked_for_nan,),
+}
+"""For each operation, what a node of it may be the last step of."""
