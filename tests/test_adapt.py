@@ -208,7 +208,7 @@ def test_keras_models_that_cannot_be_taken_are_refused_with_a_remedy(keras, monk
 
 def test_names_with_parts_become_nested_dicts():
     found = paths(["a/b", "a/b", "a/b_1", "c", "c/d", "a/b"], "/")
-    assert found == [("a", "b"), ("a", "b_1"), ("a", "b_1_1"), ("c",), ("c", "d_1"), ("a", "b_2")]
+    assert found == [("a", "b"), ("a", "b_1"), ("a", "b_1_1"), ("c",), ("c_1", "d"), ("a", "b_2")]
 
 
 def test_a_model_is_a_function_with_its_parameters():

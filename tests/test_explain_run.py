@@ -44,8 +44,7 @@ def houses(tmp_path_factory):
     return place / "houses.csv", cr.fit(design, place / "houses.csv", epochs=1, progress=False)
 
 
-@pytest.mark.parametrize("penalty", [None, cr.l2(0.3), cr.elastic_net(0.1, 0.2)], ids=repr)
-@pytest.mark.parametrize("freeze", [(), ("0:Dense",)], ids=["all", "frozen"])
+@pytest.mark.parametrize(("penalty", "freeze"), [(None, ()), (cr.elastic_net(0.1, 0.2), ("0:Dense",))], ids=repr)
 def test_the_loss_that_is_explained_is_the_one_that_training_descends(penalty, freeze):
     """One step of plain descent on all rows at rate 1 moves the parameters by the gradient."""
     net = cr.Chain(cr.Dense(5), cr.tanh, cr.LayerNorm(), cr.Dense(3))
@@ -74,11 +73,12 @@ def test_lines_of_a_run_are_verified_and_frozen_layers_have_no_gradient():
 
 
 def test_batch_norm_in_training_and_exact_are_two_programs():
-    run = fitted(cr.Chain(cr.Dense(4), cr.BatchNorm(), cr.relu, cr.Dropout(0.5), cr.Dense(3)), X, CLASSES)
+    run = fitted(
+        cr.Chain(cr.Dense(4, use_bias=False), cr.BatchNorm(), cr.relu, cr.Dropout(0.5), cr.Dense(3)), X, CLASSES
+    )
     exact, training = subject(run), subject(run, training=True)
     assert exact.program.startswith("exact") and training.program.startswith("training")
     assert not any(exact.wrt(path) for path in ("[1]['mean']", "[1]['var']"))
-    verified(explain(run))
     verified(explain(run, training=True))
 
 
@@ -152,7 +152,7 @@ def test_the_preface_of_classes_and_of_many_columns():
     assert preface(run.design) == ("y is the code of y: 0 low, 1 mid, 2 top.",)
     run = fitted(cr.Chain(cr.Dense(3)), X, np.arange(ROWS) % 3)
     assert preface(run.design) == ()
-    wide = {f"c{k}": RNG.normal(size=30) for k in range(40)} | {"y": RNG.normal(size=30)}
+    wide = {f"c{k}": RNG.normal(size=60) for k in range(40)} | {"y": RNG.normal(size=60)}
     design = cr.design(wide, target="y")
     said = preface(dataclasses.replace(design, encoder=design.encoder.fit(cr.Table.of(wide))))
     assert len(said) == 1 + explained.MOST_COLUMNS + 2 and "16 more columns" in said[-2]

@@ -543,6 +543,11 @@ def test_places_beyond_the_axis_never_win_a_tie_nor_spread_what_is_not_finite():
     np.testing.assert_array_equal(read("z = argmax_u(x[2 i + u − 1])", values, sizes), [1, 0])
 
 
+def test_long_sums_keep_their_digits():
+    values = {"x": Labeled(np.full(10**6, 0.1), ("n",)), "L": Labeled(np.empty(()), ())}
+    np.testing.assert_allclose(read("L = Σ_n x", values, {"n": 10**6}), 1e5, rtol=1e-14)
+
+
 def test_nothing_is_written_into_the_arrays_that_are_read():
     before = {name: array.value.copy() for name, array in VALUES.items()}
     for line in ROWS:

@@ -14,11 +14,11 @@ def paths(names: Sequence[str], separator: str) -> list[Path]:
     """
     found: list[Path] = []
     for name in names:
-        *above, last = name.split(separator)
-        path, count = (*above, last), 0
-        while any(_meet(path, other) for other in found):
-            count += 1
-            path = (*above, f"{last}_{count}")
+        parts = name.split(separator)
+        path, again = tuple(parts), [0] * len(parts)
+        while clash := next((other for other in found if _meet(path, other)), None):
+            again[min(len(path), len(clash)) - 1] += 1  # the part that is an array in one of them
+            path = tuple(f"{part}_{n}" if n else part for part, n in zip(parts, again, strict=True))
         found.append(path)
     return found
 

@@ -28,7 +28,7 @@ WORDS = str.maketrans(
         **{"δ": "d", "∂": "d", "ℓ": "l", "η": "eta", "ε": "eps", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma"},
         **{"β": "beta", "γ": "gamma", "θ": "theta", "φ": "phi", "Φ": "Phi", "Σ": "sum", "√": "sqrt", "∞": "inf"},
         **{"⊙": "*", "ᵀ": "^T", "₊": "_next", "₋": "_prev", "‖": "|", "≠": "!=", "′": "'", "″": "''", "‴": "'''"},
-        **{"✓": "ok", "✗": "FAILED", "\N{COMBINING CIRCUMFLEX ACCENT}": "_hat", "\N{COMBINING TILDE}": "_in"},
+        **{"✓": "ok", "✗": "FAILED", "\N{COMBINING CIRCUMFLEX ACCENT}": "_hat", "\N{COMBINING TILDE}": "_tilde"},
         "\N{COMBINING MACRON}": "_mean",
         **{chr(0x2080 + k): str(k) for k in range(10)},
         **{c: f"^{k}" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
@@ -70,26 +70,29 @@ def explain(
     """
     import chainrule as cr
     from chainrule.equations import explain as explaining
-    from chainrule.train import cache, explained  # noqa: F401  runs can be explained once this is read
+    from chainrule.train import cache, explained
 
     terminal = Terminal(json, ascii=ascii)
     cache.enable()
     if example is not None and format != "text":
         raise typer.BadParameter(
-            f"numbers are text, and --format {format} came: leave one out.", param_hint="--example"
+            f"the numbers of a row are text, and --format {format} came: leave one out.", param_hint="--example"
         )
+    if data is None and (no_header or decimal is not None):
+        raise typer.BadParameter("it says how DATA is read: name it with --data.", param_hint="--no-header, --decimal")
     path = inputs.run_path(run)
     loaded = cr.load(path)
     table = None if data is None else inputs.read_for(loaded.record, data, no_header, decimal)
-    rows = {} if example is None else {"examples": max(explained.EXAMPLES, example + 1)}
-    found = explaining.explain(loaded, table, training=training, **rows)
+    rows = explained.EXAMPLES if example is None else max(explained.EXAMPLES, example + 1)
+    found = explaining.explain(loaded, table, training=training, examples=rows)
     if output is not None:
         write(output, shown(found, format, example, fold, 80, False))
         terminal.paragraph(f"{path}: {found.verdict} The equations are in {output}.")
-    else:
+    elif not json:
         colored = styled(" ", BOLD, sys.stdout) != " "
         terminal.say(encoded(shown(found, format, example, fold, width(), colored), ascii).rstrip("\n"))
-    terminal.answer({"run": str(path), "format": format} | answer(found) | ({"output": str(output)} if output else {}))
+    written = {} if output is None else {"output": str(output), "format": format}
+    terminal.answer({"run": str(path)} | written | numbers(found, example) | answer(found))
     if any(line.status == "failed" for line in found.lines):
         raise typer.Exit(1)
 
@@ -101,6 +104,21 @@ def shown(found: "Explanation", format: Format, example: int | None, fold: bool,
     if format == "text":
         return found.text(width=columns, fold=fold, color=color)
     return {"latex": found.latex, "html": found.html, "numpy": found.numpy}[format]()
+
+
+def numbers(found: "Explanation", example: int | None) -> dict[str, Any]:
+    """The numbers of one row, by symbol."""
+    if example is None:
+        return {}
+    values = found.numbers(example=example).values
+    return {"example": example, "values": {symbol: finite(array.tolist()) for symbol, array in values.items()}}
+
+
+def finite(value: Any) -> Any:
+    """Numbers as JSON has them: what is not finite is null."""
+    if isinstance(value, list):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def encoded(text: str, ascii: bool) -> str:
@@ -120,7 +138,7 @@ def answer(found: "Explanation") -> dict[str, Any]:
         "verdict": found.verdict,
         "lines": [
             {name: getattr(line, name) for name in ("symbol", "text", "kind", "shape", "scope", "status", "reason")}
-            | {"errors": {name: e if math.isfinite(e) else None for name, e in line.errors.items()}}
+            | {"errors": {name: finite(e) for name, e in line.errors.items()}}
             for line in found.lines
         ],
         "legend": [asdict(entry) for entry in found.legend],

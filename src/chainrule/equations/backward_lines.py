@@ -48,7 +48,8 @@ def backward_lines(
             weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
             shared = len(readers.get(node, ())) > 1 and weighs[node] > free(node)
             heavy = weighs[node] > LONGEST
-            always = node.op in ("reshape", "concat", "carry", "opaque", "along")
+            plain = node.op == "along" and node.args[0].node in named and node.args[0].plain is not None
+            always = node.op in ("reshape", "concat", "carry", "opaque", "along") and not plain
             if node is view.node or not (node in must or shared or heavy or always):
                 continue
             if node in back:

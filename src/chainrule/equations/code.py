@@ -82,7 +82,7 @@ def _labels(f: Formula) -> list[str]:
 
 def _docstring(program: Listing) -> str:
     """What the module is, and where each input of the formulas is found in its arguments."""
-    title = _escaped(program.title).rstrip(".")
+    title = textwrap.shorten(_escaped(program.title), 70, placeholder=" ...").rstrip(".") or "A program"
     lines = [f'"""{title[:1].upper()}{title[1:]}: one NumPy statement for each printed line.']
     rows = [(v.path.replace("'", '"'), v.symbol, _shape(v, program.sizes), v.words) for v in program.inputs]
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from chainrule.equations.axes import fresh
 from chainrule.equations.code_arrays import (
     ATOM,
+    CHOICE,
     MATRIX,
     POWER,
     SUM,
@@ -77,7 +78,7 @@ class Expressions(Reader):
                 return self.total(labels, body)
             case Test(relation, left, right):
                 (a, b), labels = joined([self.formula(left), self.formula(right)], self.order)
-                return Code(f"({a.within(SUM)} {RELATIONS[relation]} {b.within(SUM)})", labels, ATOM, True)
+                return Code(f"{a.within(SUM)} {RELATIONS[relation]} {b.within(SUM)}", labels, CHOICE, True)
             case Call():
                 return self.call(f)
         raise TypeError(f)

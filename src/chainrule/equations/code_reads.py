@@ -1,30 +1,15 @@
 """Symbols read at places, as NumPy: slices where a place is one label, index arrays for lookups, zeros outside."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainrule.equations.axes import bare, fresh
-from chainrule.equations.code_arrays import ATOM, POWER, Code, added, joined, linear, literal
+from chainrule.equations.code_arrays import POWER, Code, added, joined, linear, literal
+from chainrule.equations.code_places import At, Axis, entry, free, margins, sliced, trimmed
 from chainrule.equations.formula import Line, Place, Symbol
 from chainrule.equations.text import line as printed
 from chainrule.errors import CannotExplain
-
-
-@dataclass(frozen=True)
-class At:
-    """A place where it is read: labels that are axes, variables of loops around it, and the range of its numbers."""
-
-    free: tuple[tuple[str, int], ...]
-    fixed: tuple[tuple[str, int], ...]
-    offset: int
-    divisor: int
-    low: int
-    high: int
-
-
-Axis = str | At | Code
-"""How an axis is read: whole, under a label; at a place; at whole numbers that are looked up."""
 
 
 @dataclass
@@ -115,9 +100,9 @@ class Reader:
         axes = [self._axis(own[k], entries[k]) for k in kept]
         sizes = [self.size(own[k]) for k in kept]
         text = self.names.names[name]
-        free = [label for axis in axes if not isinstance(axis, Code) for label in _free(axis)]
+        free = [label for axis in axes if not isinstance(axis, Code) for label in free(axis)]
         scattered = len(set(free)) < len(free) or any(isinstance(a, At) and self._scattered(a) for a in axes)
-        padded = any(isinstance(a, At) and _margins(a, n) != (0, 0) for a, n in zip(axes, sizes, strict=True))
+        padded = any(isinstance(a, At) and margins(a, n) != (0, 0) for a, n in zip(axes, sizes, strict=True))
         divided = any(isinstance(a, At) and a.divisor != 1 for a in axes)
         looked_up = any(isinstance(a, Code) for a in axes)
         if scattered or (looked_up and (padded or divided)):
@@ -126,7 +111,7 @@ class Reader:
             return self._looked_up(text, axes, sizes)
         if padded or divided:
             return self._widened(text, axes, sizes)
-        return _sliced(text, axes, sizes, self.size)
+        return sliced(text, axes, sizes, self.size)
 
     def place(self, of: Place) -> Code:
         """A number made of labels, as a value."""
@@ -196,7 +181,7 @@ class Reader:
     def _looked_up(self, text: str, axes: Sequence[Axis], sizes: Sequence[int | None]) -> Code:
         shared = {label for a in axes if isinstance(a, Code) for label in a.labels}
         listed = [not isinstance(a, str) and not (isinstance(a, At) and a.free) or a in shared for a in axes]
-        listed = [b or (isinstance(a, At) and bool(shared & set(_free(a)))) for a, b in zip(axes, listed, strict=True)]
+        listed = [b or (isinstance(a, At) and bool(shared & set(free(a)))) for a, b in zip(axes, listed, strict=True)]
         first, last = listed.index(True), len(listed) - 1 - listed[::-1].index(True)
         if not all(listed[first : last + 1]):
             first, last = 0, len(axes) - 1
@@ -205,22 +190,22 @@ class Reader:
             at = self._at(Place(((axis, 1),))) if isinstance(axis, str) else axis
             chosen.append(at if isinstance(at, Code) else self._count(at))
         parts, middle = joined(chosen, self.order)
-        ahead = [_entry(a, n, self.size) for a, n in zip(axes[:first], sizes[:first], strict=True)]
-        after = [_entry(a, n, self.size) for a, n in zip(axes[last + 1 :], sizes[last + 1 :], strict=True)]
-        before, behind = ([label for a in some for label in _free(a)] for some in (axes[:first], axes[last + 1 :]))
-        shown = _trimmed([*ahead, *(p.text for p in parts), *after])
+        ahead = [entry(a, n, self.size) for a, n in zip(axes[:first], sizes[:first], strict=True)]
+        after = [entry(a, n, self.size) for a, n in zip(axes[last + 1 :], sizes[last + 1 :], strict=True)]
+        before, behind = ([label for a in some for label in free(a)] for some in (axes[:first], axes[last + 1 :]))
+        shown = trimmed([*ahead, *(p.text for p in parts), *after])
         return Code(f"{text}[{', '.join(shown)}]", (*before, *middle, *behind))
 
     def _widened(self, text: str, axes: Sequence[Axis], sizes: Sequence[int | None]) -> Code:
         """A slice of a copy with zeros around, and between if places are divided, made once ahead of the line."""
-        done = [isinstance(a, At) and not a.free and _margins(a, n) == (0, 0) and a.divisor == 1 and self._settled(a)
+        done = [isinstance(a, At) and not a.free and margins(a, n) == (0, 0) and a.divisor == 1 and self._settled(a)
                 for a, n in zip(axes, sizes, strict=True)]  # fmt: skip
         if any(done):
             shown = [
                 linear(a.fixed, a.offset).text if d and isinstance(a, At) else ":"
                 for a, d in zip(axes, done, strict=True)
             ]
-            text = f"{text}[{', '.join(_trimmed(shown))}]"
+            text = f"{text}[{', '.join(trimmed(shown))}]"
             axes = [a for a, d in zip(axes, done, strict=True) if not d]
             sizes = [n for n, d in zip(sizes, done, strict=True) if not d]
         stem = text.split("[")[0]
@@ -229,7 +214,7 @@ class Reader:
             if isinstance(axis, At) and axis.divisor != 1:
                 self.names.helpers.add("spread")
                 text = f"spread({text}, {k}, {axis.divisor}{fill})"
-        margins = [_margins(a, n) if isinstance(a, At) else (0, 0) for a, n in zip(axes, sizes, strict=True)]
+        margins = [margins(a, n) if isinstance(a, At) else (0, 0) for a, n in zip(axes, sizes, strict=True)]
         if any(m != (0, 0) for m in margins):
             around = f", constant_values={literal(self.outside).text}" if self.outside else ""
             text = f"np.pad({text}, ({', '.join(map(str, margins))}{',' if len(margins) == 1 else ''}){around})"
@@ -239,7 +224,7 @@ class Reader:
             divisor = axis.divisor if isinstance(axis, At) else 1
             widths.append(n if n is None else (n - 1) * divisor + 1 + low + high)
             places.append(replace(axis, offset=axis.offset + low) if isinstance(axis, At) else axis)
-        return _sliced(self._named(f"{stem}_wide", text), places, widths, self.size)
+        return sliced(self._named(f"{stem}_wide", text), places, widths, self.size)
 
     def _settled(self, at: At) -> bool:
         """Whether a place depends on no other variables than those of loops that are statements."""
@@ -261,45 +246,3 @@ def swapped(labels: Sequence[str]) -> list[str]:
     for label in [*labels[:-2], labels[-1], labels[-2]]:
         out.append(fresh(label, out))
     return out
-
-
-def _free(axis: Axis) -> list[str]:
-    return [axis] if isinstance(axis, str) else [] if isinstance(axis, Code) else [label for label, _ in axis.free]
-
-
-def _margins(at: At, size: int | None) -> tuple[int, int]:
-    """How many numbers outside of an axis a place reads in front and behind."""
-    if size is None:
-        return 0, 0
-    return max(0, -at.low), max(0, at.high - (size - 1) * at.divisor)
-
-
-def _sliced(text: str, axes: Sequence[Axis], sizes: Sequence[int | None], size: Callable) -> Code:
-    shown = _trimmed([_entry(a, n, size) for a, n in zip(axes, sizes, strict=True)])
-    labels = tuple(label for a in axes for label in _free(a))
-    return Code(f"{text}[{', '.join(shown)}]" if shown else text, labels, ATOM)
-
-
-def _trimmed(entries: Sequence[str]) -> list[str]:
-    out = list(entries)
-    while out and out[-1] == ":":
-        out.pop()
-    return out
-
-
-def _entry(axis: Axis, width: int | None, size: Callable[[str], int | None]) -> str:
-    """An axis as a number or a slice."""
-    if not isinstance(axis, At):
-        return ":"
-    if not axis.free:
-        return linear(axis.fixed, axis.offset).text
-    ((label, c),) = axis.free
-    first, last = axis.offset, axis.offset + c * ((size(label) or 1) - 1)
-    start, stop = (linear(axis.fixed, k).text for k in (first, last + (1 if c > 0 else -1)))
-    if not axis.fixed and width is not None:
-        start = "" if first == (0 if c > 0 else width - 1) else start
-        stop = "" if (last + c >= width if c > 0 else last + c < 0) else stop
-    texts = [start, stop] if c == 1 else [start, stop, str(c)]
-    if all(t.isalnum() or t in ("", f"{c}") for t in texts):
-        return ":".join(texts)
-    return " : ".join(texts).strip()

@@ -166,6 +166,8 @@ class Composer:
         """A function along axes."""
         space = self.space(node, own) if node.name in REDUCTIONS else list(own)
         labels = tuple(space[a] for a in node.axes)
+        if node.name == "cross_entropy":
+            return Call("CE", tuple(self.read(v, space) for v in node.args))
         arg = self.read(node.args[0], space)
         if isinstance(arg, Symbol) and arg.index is None and labels == self.natural(node.args[0].node)[-1:]:
             labels = ()

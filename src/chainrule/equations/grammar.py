@@ -11,7 +11,7 @@ from chainrule.errors import ChainruleError
 _OF_ONE = """exp log log1p expm1 exp2 sin cos tan arcsin arccos arctan sinh cosh tanh asinh arccosh arctanh
     abs sign floor ceil round cbrt erf erfc erfinv lgamma digamma isfinite truncate number stop
     √ σ ReLU softplus SiLU GELU Φ φ not"""
-_OF_TWO = "maximum minimum arctan2 logaddexp remainder floor_divide and or"
+_OF_TWO = "BCE maximum minimum arctan2 logaddexp remainder floor_divide and or"
 ELEMENTWISE: dict[str, int] = dict.fromkeys(_OF_ONE.split(), 1) | dict.fromkeys(_OF_TWO.split(), 2) | {"where": 3}
 ALONG = frozenset("max min prod any all argmax argmin logsumexp mean softmax log_softmax".split())
 _FUNCTIONS = frozenset(ELEMENTWISE) | ALONG | {"before", "after", "concat", "reshape", "CE"}

@@ -26,6 +26,7 @@ _BY_NUMBER: dict[str, Callable] = {name: getattr(np, name) for name in _NUMPY.sp
     **{"and": np.logical_and, "or": np.logical_or, "not": np.logical_not},
     "ReLU": lambda x: np.maximum(x, 0),
     "softplus": lambda x: np.logaddexp(x, 0),
+    "BCE": lambda z, y: np.logaddexp(z, 0) - y * z,
     "SiLU": lambda x: x * special.expit(x),
     "GELU": lambda x: x * special.ndtr(x),
     "φ": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),

@@ -187,7 +187,7 @@ def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
             views.append(graph.links[node])
         for view in views:
             product = node.op == "contract" and len(node.args) > 1
-            moved = node.op in ("reshape", "concat", "opaque") or node.op == "carry"
+            moved = node.op in ("reshape", "concat", "opaque", "carry") or node.name == "cross_entropy"
             if product or moved or view.plain is None:
                 must.add(view.node)
             must.update(i.view.node for i in view.index if isinstance(i, Lookup))
@@ -197,6 +197,7 @@ def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
 def _name(node: Node, named: Mapping[Node, str], counts: Counter, last: bool, loss: bool, carried: bool) -> str:
     if last:
         return "L"
+    loss = loss or node.name == "cross_entropy"
     letter = "ℓ" if loss and "ℓ" not in counts and node.op != "carry" else "h" if carried else _letter_of(node, named)
     if letter == "a":
         number = named[node.args[0].node][1:]

@@ -57,7 +57,7 @@ class View:
     notes: tuple[str, ...]
     groups: tuple[tuple[str, tuple[Row, ...]], ...]
     legend: tuple[Entry, ...]
-    axes: tuple[tuple[str, int, str], ...]
+    axes: tuple[tuple[str, int | str, str], ...]
 
 
 def page(view: View, whole: bool = True) -> str:
@@ -192,9 +192,9 @@ def _legend(legend: Sequence[Entry], rows: Sequence[Row], prefix: str) -> str:
     return _table("Symbols", ("Symbol", "Shape", "Meaning"), out)
 
 
-def _axes(axes: Sequence[tuple[str, int, str]]) -> str:
+def _axes(axes: Sequence[tuple[str, int | str, str]]) -> str:
     rows = [
-        f"<tr><td>{mathml.written([mathml.label(label)])}</td><td>{length}</td><td>{escape(words)}</td></tr>\n"
+        f"<tr><td>{mathml.written([mathml.label(label)])}</td><td>{escape(str(length))}</td><td>{escape(words)}</td></tr>\n"
         for label, length, words in axes
     ]
     return _table("Axes", ("Label", "Length", "Meaning"), rows) if rows else ""

@@ -83,6 +83,7 @@ SLOPES: dict[str, Slope] = {
         _neg(_div(a, _add(_pow(a, 2), _pow(b, 2)))),
     ),
     "logaddexp": lambda a, b, y: (function("sigmoid", _sub(a, b)), function("sigmoid", _sub(b, a))),
+    "binary_cross_entropy": lambda z, y, out: (_sub(function("sigmoid", z), y), _neg(z)),
     "remainder": lambda a, b, y: (_n(1, y), _neg(apply("truncate", _div(a, b), kind="int"))),
     "negative": lambda a, y: (_n(-1, y),),
     "number": lambda a, y: (_n(1, y),),
@@ -162,7 +163,7 @@ def _of_contract(node: Node, g: View) -> list[View | None]:
 
 
 def _of_along(node: Node, g: View) -> list[View | None]:
-    (x,), name = node.args, node.name
+    (x, *labels), name = node.args, node.name
     y = whole(node)
     if name in ("softmax", "log_softmax"):
         keep = [p for p in range(len(x.shape)) if p not in node.axes]
@@ -173,6 +174,9 @@ def _of_along(node: Node, g: View) -> list[View | None]:
         return [pulled(x, [_sub(g, _mul(function_along("softmax", x, node.axes), total))])]
     kept = range(len(node.shape))
     g, y = g.move(kept, x.shape), y.move(kept, x.shape)
+    if name == "cross_entropy":
+        true = apply("number", _test("equal", position(along(node.axes[0]), x.shape), labels[0]), kind="float")
+        return [pulled(x, [_mul(g, _sub(function_along("softmax", x, node.axes), true))]), None]
     if name == "logsumexp":
         return [pulled(x, [_mul(g, function_along("softmax", x, node.axes))])]
     if name == "prod":

@@ -25,6 +25,7 @@ NAMES = {
     "sqrt": "√",
     "relu": "ReLU",
     "silu": "SiLU",
+    "binary_cross_entropy": "BCE",
     "gelu": "GELU",
     "normal_cdf": "Φ",
     "normal_pdf": "φ",

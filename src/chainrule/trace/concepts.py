@@ -5,7 +5,7 @@ It is left as it is where something else reads its inside: then that has gradien
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainrule.trace.arithmetic import is_number, same
@@ -25,10 +25,12 @@ from chainrule.trace.graph import (
 Found = tuple[View, Sequence[Node]] | None
 """What replaces a node, in its space, and the nodes that it makes needless."""
 
+Patterns = Mapping[tuple[str, str], Sequence[Callable[[Node], Found]]]
 
-def recognized(graph: Graph) -> Graph:
+
+def recognized(graph: Graph, patterns: Patterns) -> Graph:
     """A graph in which written-out functions are single nodes. A node that replaces another keeps its key."""
-    search = Search()
+    search = Search(patterns)
     order = reachable(graph.outputs, graph.links)
     for view in (*graph.outputs, *graph.links.values()):
         search.readers.setdefault(view.node, set()).add(None)
@@ -51,6 +53,8 @@ def recognized(graph: Graph) -> Graph:
 class Search:
     """Old nodes to new ones, in an order in which they can be computed."""
 
+    patterns: Patterns
+    """For each operation, what a node of it may be the last step of."""
     new: dict[Node, Node] = field(default_factory=dict)
     old: dict[Node, Node] = field(default_factory=dict)
     readers: dict[Node, set[Node | None]] = field(default_factory=dict)
@@ -63,7 +67,7 @@ class Search:
         args = tuple(map(self.view, node.args))
         moved = node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
         self.new[node], self.old[moved] = moved, node
-        for pattern in PATTERNS.get((moved.op, moved.name), ()):
+        for pattern in self.patterns.get((moved.op, moved.name), ()):
             found = pattern(moved)
             if found is not None and found[0].whole and found[0].shape == moved.shape and self.needless(node, found[1]):
                 self.replace(node, *found)
@@ -93,7 +97,7 @@ class Search:
         self.new[root], self.old[node] = node, root
 
 
-def _inner(view: View, name: str) -> tuple[View, ...] | None:
+def inner(view: View, name: str) -> tuple[View, ...] | None:
     """The arguments of a view of an elementwise node of that name, in the view's space."""
     if view.node.op != "map" or view.node.name != name:
         return None
@@ -106,7 +110,7 @@ def _alike(a: View, b: View, depth: int = 6) -> bool:
         return True
     if depth == 0 or a.node.op != "map" or (a.node.op, a.node.name) != (b.node.op, b.node.name):
         return False
-    pairs = zip(_inner(a, a.node.name) or (), _inner(b, b.node.name) or (), strict=True)
+    pairs = zip(inner(a, a.node.name) or (), inner(b, b.node.name) or (), strict=True)
     return all(_alike(x, y, depth - 1) for x, y in pairs)
 
 
@@ -133,7 +137,7 @@ def _total_of(total: View, one: View) -> list[int] | None:
 
 def _unshifted(view: View, axes: Sequence[int]) -> tuple[View, list[Node]]:
     """The view without a maximum of itself that is subtracted from it, and the nodes that are then needless."""
-    parts = _inner(view, "subtract")
+    parts = inner(view, "subtract")
     if parts is None or parts[1].positions() & set(axes) or not _made_from(parts[1].node, parts[0].node):
         return view, []
     return parts[0], [view.node]
@@ -154,7 +158,7 @@ def _made_from(node: Node, source: Node, limit: int = 12) -> bool:
 def _softmax(root: Node) -> Found:
     """exp(x) / sum exp(x); adding one number to all x changes nothing."""
     top, bottom = root.args
-    inside = _inner(top, "exp")
+    inside = inner(top, "exp")
     if inside is None or bottom.node.op != "contract":
         return None
     axes = _total_of(bottom, top)
@@ -167,12 +171,12 @@ def _softmax(root: Node) -> Found:
 def _logsumexp(root: Node) -> Found:
     """Log sum exp(x), in which an absolute value of the sum changes nothing."""
     (total,), gone = root.args, []
-    if inside := _inner(total, "abs"):
+    if inside := inner(total, "abs"):
         gone, (total,) = [total.node], inside
     if total.node.op != "contract" or len(total.node.args) != 1 or not total.whole:
         return None
     (numbers,) = total.node.args
-    x = _inner(numbers, "exp")
+    x = inner(numbers, "exp")
     rank = len(total.node.shape)
     if x is None or rank == len(numbers.shape) or numbers.plain is None:
         return None
@@ -186,7 +190,7 @@ def _shifted_logsumexp(root: Node) -> Found:
         if total.node.op != "along" or total.node.name != "logsumexp" or not total.whole:
             continue
         numbers, rank = total.node.args[0], len(total.node.shape)
-        parts = _inner(numbers, "subtract")
+        parts = inner(numbers, "subtract")
         if parts and _alike(parts[1], c.move(range(rank), numbers.shape)):
             found = function_along("logsumexp", parts[0], range(rank, len(numbers.shape)))
             return found, [total.node, numbers.node]
@@ -213,41 +217,46 @@ def _softplus(root: Node) -> Found:
         if parts is None:
             return None
         gone, arg = [arg.node], parts
-    inside = _inner(arg, "exp")
+    inside = inner(arg, "exp")
     return (apply("softplus", inside[0]), [*gone, arg.node]) if inside else None
 
 
 def _larger_plus(root: Node) -> Found:
     """max(a, b) + log(1 + exp(-|a - b|)) is log(exp(a) + exp(b)): logaddexp(a, b), or with b = 0 softplus(a)."""
     for larger, rest in _orders(root.args):
-        soft = _inner(rest, "softplus")
-        minus = _inner(soft[0], "negative") if soft else None
-        size = _inner(minus[0], "abs") if minus else None
+        soft = inner(rest, "softplus")
+        minus = inner(soft[0], "negative") if soft else None
+        size = inner(minus[0], "abs") if minus else None
         if not soft or not minus or not size:
             continue
         gone, distance = [larger.node, rest.node, soft[0].node, minus[0].node], size[0]
-        if (x := _inner(larger, "relu")) and _alike(_unsigned(distance), _unsigned(x[0])):
+        if (x := inner(larger, "relu")) and _alike(_unsigned(distance), _unsigned(x[0])):
             return apply("softplus", x[0]), gone
-        pair, apart = _inner(larger, "maximum"), _inner(distance, "subtract")
+        pair, apart = inner(larger, "maximum"), inner(distance, "subtract")
         if pair and apart and any(all(map(_alike, two, apart)) for two in (pair, pair[::-1])):
             return apply("logaddexp", *apart), [*gone, distance.node]
     return None
 
 
 def _unsigned(view: View) -> View:
-    inside = _inner(view, "negative")
+    inside = inner(view, "negative")
     return inside[0] if inside else view
 
 
 def _checked_for_nan(root: Node) -> Found:
     """Where d is not d, it is NaN, and so is a function of d: the choice changes nothing."""
     test, _, value = root.args
-    parts = _inner(test, "not_equal")
+    parts = inner(test, "not_equal")
     if parts is None or not same(*parts):
         return None
-    inside = _inner(value, "softplus") or _inner(value, "logaddexp")
-    for apart in ((parts[0],), _inner(parts[0], "subtract")):
-        if inside and apart and len(inside) == len(apart) and all(map(_alike, map(_unsigned, inside), map(_unsigned, apart))):
+    inside = inner(value, "softplus") or inner(value, "logaddexp")
+    for apart in ((parts[0],), inner(parts[0], "subtract")):
+        if (
+            inside
+            and apart
+            and len(inside) == len(apart)
+            and all(map(_alike, map(_unsigned, inside), map(_unsigned, apart)))
+        ):
             return apply(value.node.name, *inside), [value.node]
     return None
 
@@ -256,10 +265,10 @@ def _sigmoid(root: Node) -> Found:
     """1 / (1 + exp(-x)) or exp(x) / (1 + exp(x))."""
     top, bottom = root.args
     e = _plus(bottom, 1)
-    inside = _inner(e, "exp") if e else None
+    inside = inner(e, "exp") if e else None
     if e is None or inside is None:
         return None
-    negated = _inner(inside[0], "negative")
+    negated = inner(inside[0], "negative")
     if is_number(value_of(top), 1) and negated:
         return apply("sigmoid", negated[0]), [bottom.node, e.node, inside[0].node]
     if _alike(top, e):
@@ -270,7 +279,7 @@ def _sigmoid(root: Node) -> Found:
 def _silu(root: Node) -> Found:
     """X sigmoid(x)."""
     for x, weight in _orders(root.args):
-        inside = _inner(weight, "sigmoid")
+        inside = inner(weight, "sigmoid")
         if inside and _alike(inside[0], x):
             return apply("silu", x), [weight.node]
     return None
@@ -279,17 +288,17 @@ def _silu(root: Node) -> Found:
 def _gelu(root: Node) -> Found:
     """X (1 + erf(x / sqrt 2)) / 2, or x erfc(-x / sqrt 2) / 2, wherever the numbers stand."""
     factor, product, gone = _scaled(whole(root))
-    for x, weight in _orders(_inner(product, "multiply")):
+    for x, weight in _orders(inner(product, "multiply")):
         a, x, more = _scaled(x)
         b, weight, nodes = _scaled(weight)
         error = _plus(weight, 1)
-        inside, sign = (_inner(error, "erf"), 1) if error else (_inner(weight, "erfc"), -1)
+        inside, sign = (inner(error, "erf"), 1) if error else (inner(weight, "erfc"), -1)
         if not inside or not math.isclose(factor * a * b, 0.5):
             continue
         scale, base, rest = _scaled(inside[0])
         if math.isclose(sign * scale, math.sqrt(0.5), rel_tol=1e-12) and _alike(base, x):
-            inner = [product.node, *more, *nodes, weight.node, *([error.node] if error else []), *rest]
-            return apply("gelu", x), [n for n in (*gone, *inner) if n is not root]
+            steps = [product.node, *more, *nodes, weight.node, *([error.node] if error else []), *rest]
+            return apply("gelu", x), [n for n in (*gone, *steps) if n is not root]
     return None
 
 
@@ -301,7 +310,7 @@ def _scaled(view: View) -> tuple[float, View, list[Node]]:
     """A multiple taken apart: its number, what is multiplied, and the nodes that did it."""
     factor, nodes = 1.0, []
     while True:
-        name, parts = view.node.name, _inner(view, view.node.name) or (view,)
+        name, parts = view.node.name, inner(view, view.node.name) or (view,)
         known = [value_of(v) for v in parts]
         if name == "negative":
             factor, rest = -factor, parts[0]
@@ -317,14 +326,14 @@ def _scaled(view: View) -> tuple[float, View, list[Node]]:
 
 def _plus(view: View, wanted: int) -> View | None:
     """What is added to a number that is wanted."""
-    parts = _inner(view, "add")
+    parts = inner(view, "add")
     if parts is None:
         return None
     a, b = parts
     return b if is_number(value_of(a), wanted) else a if is_number(value_of(b), wanted) else None
 
 
-PATTERNS: dict[tuple[str, str], Sequence[Callable[[Node], Found]]] = {
+FUNCTIONS: Patterns = {
     ("map", "divide"): (_softmax, _sigmoid, _gelu),
     ("map", "log"): (_softplus, _logsumexp),
     ("map", "log1p"): (_softplus,),
@@ -333,4 +342,4 @@ PATTERNS: dict[tuple[str, str], Sequence[Callable[[Node], Found]]] = {
     ("map", "multiply"): (_silu, _gelu),
     ("map", "where"): (_checked_for_nan,),
 }
-"""For each operation, what a node of it may be the last step of."""
+"""Functions of one array."""

@@ -33,6 +33,10 @@ def compute(node: Node, values: Mapping[Node, Any]) -> Any:
             return np.broadcast_to(ELEMENTWISE[node.name](*(read(v, values) for v in node.args)), node.shape)
         case "contract":
             return _contracted(node, values)
+        case "along" if node.name == "cross_entropy":
+            scores, labels = (full(v, values) for v in node.args)
+            picked = np.take_along_axis(scores, labels[..., :1].astype(int), -1)[..., 0]
+            return special.logsumexp(scores, axis=-1) - picked
         case "along":
             arg = np.array(full(node.args[0], values, outside=_NEUTRAL.get(node.name, 0.0)))
             return ALONG[node.name](arg, node.axes)
@@ -103,8 +107,14 @@ def _contracted(node: Node, values: Mapping[Node, Any]) -> np.ndarray:
             operands += [np.asarray(array, float).reshape([array.shape[p] for p in named]), named]
         present = [p for p in range(rank) if any(p in named for named in operands[1::2])]
         part = np.einsum(*operands, present, optimize=len(node.args) > 1)
-        times = np.prod([space[p] for p in range(rank, len(space)) if p not in fixed and space[p] != 1
-                         and not any(p in named for named in operands[1::2])], dtype=float)
+        times = np.prod(
+            [
+                space[p]
+                for p in range(rank, len(space))
+                if p not in fixed and space[p] != 1 and not any(p in named for named in operands[1::2])
+            ],
+            dtype=float,
+        )
         total = total + times * np.reshape(part, [space[p] if p in present else 1 for p in range(rank)])
     return np.broadcast_to(total, node.shape)
 
@@ -149,6 +159,7 @@ ELEMENTWISE: dict[str, Any] = {
     "minimum": np.minimum,
     "arctan2": np.arctan2,
     "logaddexp": np.logaddexp,
+    "binary_cross_entropy": lambda z, y: y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z),
     "equal": np.equal,
     "not_equal": np.not_equal,
     "less": np.less,

@@ -5,7 +5,7 @@ read as one of 64, so that even a model that insists on 32 bits can be compared 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,10 +18,27 @@ from chainrule.trace.custom import follows_its_equations, with_own_rule
 from chainrule.trace.program import body
 
 Key = tuple[int, ...]
-"""Where a variable is made: the numbers of the equations that lead to it, then which of its equation's outputs it is."""
+"""Where a variable is made: the numbers of the equations that lead to it, then which of the outputs it is."""
 
 
 _ROOTS = {float(np.float32(root)): root for root in (math.sqrt(2), math.sqrt(0.5), -math.sqrt(2), -math.sqrt(0.5))}
+
+
+_CONSTANTS = {
+    np.float32(c): c
+    for c in (
+        math.pi,
+        2 * math.pi,
+        math.log(2),
+        math.sqrt(2),
+        math.sqrt(0.5),
+        math.sqrt(2 / math.pi),
+        2 / math.sqrt(math.pi),
+        math.log(2 * math.pi),
+        math.log(2 * math.pi) / 2,
+    )
+}
+"""Constants that programs write with 32 bits."""
 
 
 def decimal(value: Any) -> bool | int | float:
@@ -47,7 +64,7 @@ def double(value: Any) -> Any:
 
 
 class Tapped:
-    """A run of a program that adds ``taps[key]`` to the variable of that key, and keeps the values that are asked for."""
+    """A run of a program that adds ``taps[key]`` to the variable of that key, and keeps the values of ``wanted``."""
 
     def __init__(self, taps: Mapping[Key, Any], wanted: frozenset[Key]) -> None:
         self.taps, self.wanted, self.values = taps, wanted, {}
@@ -189,12 +206,42 @@ def values_and_gradients(
         out = tapped.run(traced, [tapped.tap((-1, i), v) for i, v in enumerate(arguments)])
         return jnp.sum(out[0]), tapped.values
 
+    taps = {k: np.zeros(shape) for k, shape in _spaces(traced) if k in derived}
+    taps |= {(-1, i): np.zeros(v.aval.shape) for i, v in enumerate(traced.jaxpr.invars) if (-1, i) in derived}
     with jax.enable_x64(True):
         arguments = [double(a) for a in arguments]
-        shapes = jax.eval_shape(lambda a: run({}, a)[1], arguments)
-        taps = {k: jnp.zeros(shapes[k].shape, jnp.float64) for k in derived if k in shapes}
-        gradients, values = jax.jit(jax.grad(run, has_aux=True))(taps, arguments)
+        compiled = jax.jit(jax.grad(run, has_aux=True)).lower(taps, arguments).compile(compiler_options=_ONCE)
+        gradients, values = compiled(taps, arguments)
         return _numpy(values), _numpy(gradients)
+
+
+_ONCE = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
+"""For a program that runs once: compiled a few times faster, and slower when it runs."""
+
+
+def _spaces(traced: ClosedJaxpr, key: Key = (), loops: tuple[int, ...] = ()) -> Iterator[tuple[Key, tuple[int, ...]]]:
+    """The keys of the variables that ``Tapped`` meets and that have a gradient, with their shapes, loops first."""
+    for i, e in enumerate(traced.jaxpr.eqns):
+        here = (*key, i)
+        inner = called(e)
+        if inner is not None:
+            yield from _spaces(inner, here, loops)
+        elif e.primitive.name == "scan":
+            inner, fixed, carried = e.params["jaxpr"], e.params["num_consts"], e.params["num_carry"]
+            inside = (*loops, e.params["length"])
+            carries = inner.jaxpr.invars[fixed : fixed + carried]
+            yield from (((*here, -1, j), (*inside, *v.aval.shape)) for j, v in enumerate(carries) if _smooth(v))
+            yield from _spaces(inner, here, inside)
+        yield from (((*here, k), (*loops, *v.aval.shape)) for k, v in enumerate(e.outvars) if _smooth(v))
+
+
+def _smooth(variable: Any) -> bool:
+    dtype = getattr(variable.aval, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 def _numpy(values: Mapping[Key, Any]) -> dict[Key, np.ndarray]:

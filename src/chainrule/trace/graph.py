@@ -81,7 +81,7 @@ class Node:
     map        ``name`` applied number by number; every arg fills the node's own space
     contract   the product of the args, summed over the positions of their space that follow the node's own
     along      ``name`` (max, softmax, ...) over the positions ``axes`` of its one arg's space; those that vanish
-               (``name`` in REDUCTIONS) come last in that space
+               (``name`` in REDUCTIONS) come last in that space; ``cross_entropy`` has scores and labels
     reshape    the numbers of its one arg in another shape
     concat     the args one after the other along the position ``axes[0]``
     carry      in a loop: position 0 is the step, and the value at a step is that of ``links[node]`` at the step before;
@@ -161,7 +161,7 @@ class Graph:
     """Further variables that are computed apart and are equal, where equal nodes were merged."""
 
 
-REDUCTIONS = frozenset("max min argmax argmin prod any all logsumexp".split())
+REDUCTIONS = frozenset("max min argmax argmin prod any all logsumexp cross_entropy".split())
 """Functions along axes that leave one number."""
 
 COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal isfinite and or not".split())

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from jax.extend.core import ClosedJaxpr
 
 from chainrule.trace import lift_elementwise, lift_gathers, lift_loops, lift_shapes, lift_windows
-from chainrule.trace.concepts import recognized
+from chainrule.trace.concepts import FUNCTIONS, recognized
+from chainrule.trace.concepts_losses import LOSSES
 from chainrule.trace.graph import Graph, Node, whole
 from chainrule.trace.lifter import Lifter, Site, kind
 
@@ -27,4 +28,4 @@ def lift(traced: ClosedJaxpr, names: Sequence[str]) -> Graph:
     for i, node in enumerate(inputs):
         lifter.graph.traced[node] = ((-1, i), whole(node))
     lifter.graph.outputs = lifter.walk(traced, [whole(n) for n in inputs], Site())
-    return recognized(lifter.graph)
+    return recognized(recognized(lifter.graph, FUNCTIONS), LOSSES)

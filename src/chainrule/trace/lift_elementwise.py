@@ -62,6 +62,7 @@ FUNCTIONS = {
 }
 """The function of a graph that each primitive is."""
 
+
 @lifts(*FUNCTIONS)
 def _elementwise(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     name = FUNCTIONS[e.primitive.name]

@@ -186,9 +186,7 @@ def _scatter(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View 
     return function(sign, array, added, place=site.place)
 
 
-def _written(
-    array: View, update: View, index: Sequence[Index | Lookup], unique: bool, place: str
-) -> View | None:
+def _written(array: View, update: View, index: Sequence[Index | Lookup], unique: bool, place: str) -> View | None:
     """An array in which the numbers at some places are those of an update; None if one place may be written twice."""
     rank = len(array.shape)
     space, at, tests = list(array.shape), {}, []

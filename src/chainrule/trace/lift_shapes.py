@@ -180,9 +180,7 @@ def _dot(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
     at_b = {p: p for p in loops} | {p: k + i for i, p in enumerate(bb)}
     at_b |= {p: batch + len(free_a) + i for i, p in enumerate(cb)} | {p: rest + i for i, p in enumerate(free_b)}
     out = [*range(batch + len(free_a)), *range(rest, len(space))]
-    views = [
-        v.put({p: along(q) for p, q in at.items()}, space) for v, at in ((a, at_a), (b, at_b))
-    ]
+    views = [v.put({p: along(q) for p, q in at.items()}, space) for v, at in ((a, at_a), (b, at_b))]
     if len(out) == len(space):  # nothing is summed: an outer or elementwise product
         return function("multiply", *(v.put({p: along(p) for p in out}, space) for v in views), place=site.place)
     return contract(views, out, site.place)
@@ -192,6 +190,3 @@ def simple(view: View, place: str) -> View:
     """The view, computed first when it skips or shifts: what a product or a slice reads is then a whole array."""
     plain = all(i.plain is not None or not i.positions() for i in view.index) and not scattered(view)
     return view if plain else materialized(view, place)
-
-
-

@@ -38,7 +38,9 @@ def magnitude(view: View, values: Mapping[Node, Any], known: Mapping[Node, float
 
 
 def _adds(node: Node) -> bool:
-    return node.op == "contract" or node.op == "map" and node.name in ("add", "subtract", "negative", "multiply", "divide")
+    return (
+        node.op == "contract" or node.op == "map" and node.name in ("add", "subtract", "negative", "multiply", "divide")
+    )
 
 
 def _size(node: Node, sizes: Mapping[Node, Any]) -> np.ndarray:
