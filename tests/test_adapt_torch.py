@@ -12,6 +12,9 @@ from chainrule.trace.program import place, program
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 nn, F = torch.nn, torch.nn.functional
 
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""Programs that run once are compiled without polish."""
+
 
 class Function(nn.Module):
     """A function of tensors, as a module without parameters."""
@@ -238,7 +241,9 @@ def compare(module, x):
         return sum((a * jnp.cos(jnp.arange(a.size).reshape(a.shape))).sum() for a in found), y
 
     floats = [a for a in jax.tree.leaves(x) if a.dtype.kind == "f"]
-    (_, ours), (by_params, by_x) = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(model.params, floats)
+    (_, ours), (by_params, by_x) = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True), compiler_options=QUICK)(
+        model.params, floats
+    )
     close(ours, tree(values))
     names = [name for name, _ in module.named_parameters()]
     for name, slope in zip(names, slopes, strict=False):
@@ -257,7 +262,7 @@ def test_values_and_gradients_are_those_of_pytorch(name):
         other = jax.tree.map(lambda a: np.resize(a, (9, *a.shape[1:])), x)
         with torch.no_grad():
             theirs = module(*tensors(other)) if isinstance(other, tuple) else module(tensors(other))
-        close(jax.jit(model)(model.params, other), tree(theirs))
+        close(jax.jit(model, compiler_options=QUICK)(model.params, other), tree(theirs))
 
 
 FUNCTIONS = {

@@ -233,6 +233,7 @@ BETWEEN_0_AND_1 = {"log": np.log, "log1p": np.log1p, "arcsin": np.arcsin, "arcco
 BETWEEN_0_AND_1 |= {"erfinv": special.erfinv, "√": np.sqrt}
 OF_TWO = {
     **{name: getattr(np, name) for name in "maximum minimum arctan2 logaddexp".split()},
+    "BCE": lambda z, y: -y * np.log(1 / (1 + np.exp(-z))) - (1 - y) * np.log(1 / (1 + np.exp(z))),
     "remainder": lambda a, b: a - b * np.trunc(a / b),
     "floor_divide": lambda a, b: np.trunc(a / b),
     "and": lambda a, b: (a != 0) & (b != 0),
@@ -247,7 +248,9 @@ def test_functions_number_by_number():
     for name, function in FUNCTIONS.items():
         np.testing.assert_allclose(read(f"x = {name}(x)", values), function(x), rtol=1e-12, atol=1e-15, err_msg=name)
     for name, function in OF_TWO.items():
-        np.testing.assert_allclose(read(f"x = {name}(x, m)", values), function(x, m), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(
+            read(f"x = {name}(x, m)", values), function(x, m), rtol=1e-12, atol=1e-14, err_msg=name
+        )
     inner = Labeled(np.linspace(0.05, 0.95, 20).reshape(5, 4), ("n", "d"))
     for name, function in BETWEEN_0_AND_1.items():
         np.testing.assert_allclose(read(f"x = {name}(m)", VALUES | {"m": inner}), function(inner.value), rtol=1e-14)

@@ -249,6 +249,7 @@ def test_names(name, expected):
         (Quotient(Total(("n",), at("ℓ")), N), r"\frac{1}{N}\,\sum_{n} \ell"),
         (times(Number(2, -1), plus(z, Negative(y))), r"\frac{2}{N}\,(z_{1} - y)"),
         (times(Total(("n",), x), y), r"\left( \sum_{n} x \right) \odot y"),
+        (times(Quotient(Total(("n",), x), two), y), r"\left( \frac{1}{2}\,\sum_{n} x \right) \odot y"),
         (times(y, Total(("n", "t"), times(x, z))), r"y \odot \sum_{n, t} x \odot z_{1}"),
         (Total(("n",), plus(x, y)), r"\sum_{n} (x + y)"),
         (Power(x, two), "x^{2}"),
@@ -330,7 +331,7 @@ leaves = st.sampled_from([x, y, z, two, Number(3), Number(-2), Number(1, 1), Num
 exponents = st.sampled_from(
     [
         *(two, Number(3), plus(Number(1), two), Quotient(Number(4), two), times(two, Number(1))),
-        *(Quotient(plus(Number(1), Number(3)), two), Quotient(Number(4), times(two, Number(1)))),
+        *(Quotient(plus(Number(1), Number(3)), two), Quotient(Number(8), times(two, two))),
     ]
 )
 

@@ -1,5 +1,7 @@
 """Keras models: Keras' own stateless call, with the trained variables as nested dicts under their paths."""
 
+import inspect
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -38,14 +40,15 @@ def keras(model: Any) -> Model:
     places = paths(_names(model.name, [v.path for v in trained]), "/")
     fixed = [v.value for v in model.non_trainable_variables]
 
-    def apply(params: Any, x: Any) -> Any:
-        return model.stateless_call([at(params, place) for place in places], fixed, x, training=False)[0]
+    noisy = "training" in inspect.signature(model.call).parameters  # else training is the exact pass
 
-    def training(params: Any, x: Any) -> Any:
-        return model.stateless_call([at(params, place) for place in places], fixed, x, training=True)[0]
+    def run(training: bool, params: Any, x: Any) -> Any:
+        mode = {"training": training} if noisy else {}
+        return model.stateless_call([at(params, place) for place in places], fixed, x, **mode)[0]
 
     params = nested(places, [v.value for v in trained])
-    return Model(apply, params, f"Keras {type(model).__name__} {model.name}", training)
+    title = f"Keras {type(model).__name__} {model.name}"
+    return Model(partial(run, False), params, title, partial(run, True) if noisy else None)
 
 
 def _names(model: str, names: list[str]) -> list[str]:

@@ -53,9 +53,9 @@ def explain(
     training: Annotated[
         bool, typer.Option("--training", help="The training pass, with batch statistics and dropout's mask.")
     ] = False,
-    fold: Annotated[
-        bool, typer.Option("--fold/--unfold", help="Layers that repeat are said once; --unfold says each.")
-    ] = True,
+    unfold: Annotated[
+        bool, typer.Option("--unfold/--fold", help="Say each of the layers that repeat; --fold is the default.")
+    ] = False,
     output: WRITTEN = None,
     no_header: NO_HEADER = False,
     decimal: DECIMAL = None,
@@ -86,13 +86,14 @@ def explain(
     rows = explained.EXAMPLES if example is None else max(explained.EXAMPLES, example + 1)
     found = explaining.explain(loaded, table, training=training, examples=rows)
     if output is not None:
-        write(output, shown(found, format, example, fold, 80, False))
+        write(output, shown(found, format, example, not unfold, 80, False))
         terminal.paragraph(f"{path}: {found.verdict} The equations are in {output}.")
     elif not json:
         colored = styled(" ", BOLD, sys.stdout) != " "
-        terminal.say(encoded(shown(found, format, example, fold, width(), colored), ascii).rstrip("\n"))
-    written = {} if output is None else {"output": str(output), "format": format}
-    terminal.answer({"run": str(path)} | written | numbers(found, example) | answer(found))
+        terminal.say(encoded(shown(found, format, example, not unfold, width(), colored), ascii).rstrip("\n"))
+    if json:
+        written = {} if output is None else {"output": str(output), "format": format}
+        terminal.answer({"run": str(path)} | written | numbers(found, example) | answer(found))
     if any(line.status == "failed" for line in found.lines):
         raise typer.Exit(1)
 
@@ -103,7 +104,7 @@ def shown(found: "Explanation", format: Format, example: int | None, fold: bool,
         return str(found.numbers(example=example))
     if format == "text":
         return found.text(width=columns, fold=fold, color=color)
-    return {"latex": found.latex, "html": found.html, "numpy": found.numpy}[format]()
+    return getattr(found, format)()
 
 
 def numbers(found: "Explanation", example: int | None) -> dict[str, Any]:

@@ -22,12 +22,12 @@ Axis = str | At | Code
 """How an axis is read: whole, under a label; at a place; at whole numbers that are looked up."""
 
 
-def free(axis: Axis) -> list[str]:
+def axis_labels(axis: Axis) -> list[str]:
     """The labels that an axis has when it is read so."""
     return [axis] if isinstance(axis, str) else [] if isinstance(axis, Code) else [label for label, _ in axis.free]
 
 
-def margins(at: At, size: int | None) -> tuple[int, int]:
+def beyond(at: At, size: int | None) -> tuple[int, int]:
     """How many numbers outside of an axis a place reads in front and behind."""
     if size is None:
         return 0, 0
@@ -36,8 +36,8 @@ def margins(at: At, size: int | None) -> tuple[int, int]:
 
 def sliced(text: str, axes: Sequence[Axis], sizes: Sequence[int | None], size: Callable) -> Code:
     """An array whose axes are numbers and slices; ``size`` gives the length of a label."""
-    shown = trimmed([entry(a, n, size) for a, n in zip(axes, sizes, strict=True)])
-    labels = tuple(label for a in axes for label in free(a))
+    shown = trimmed([axis_text(a, n, size) for a, n in zip(axes, sizes, strict=True)])
+    labels = tuple(label for a in axes for label in axis_labels(a))
     return Code(f"{text}[{', '.join(shown)}]" if shown else text, labels, ATOM)
 
 
@@ -49,7 +49,7 @@ def trimmed(entries: Sequence[str]) -> list[str]:
     return out
 
 
-def entry(axis: Axis, width: int | None, size: Callable[[str], int | None]) -> str:
+def axis_text(axis: Axis, width: int | None, size: Callable[[str], int | None]) -> str:
     """An axis as a number or a slice."""
     if not isinstance(axis, At):
         return ":"

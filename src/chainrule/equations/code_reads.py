@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from chainrule.equations.axes import bare, fresh
 from chainrule.equations.code_arrays import POWER, Code, added, joined, linear, literal
-from chainrule.equations.code_places import At, Axis, entry, free, margins, sliced, trimmed
+from chainrule.equations.code_places import At, Axis, axis_labels, axis_text, beyond, sliced, trimmed
 from chainrule.equations.formula import Line, Place, Symbol
 from chainrule.equations.text import line as printed
 from chainrule.errors import CannotExplain
@@ -100,9 +100,10 @@ class Reader:
         axes = [self._axis(own[k], entries[k]) for k in kept]
         sizes = [self.size(own[k]) for k in kept]
         text = self.names.names[name]
-        free = [label for axis in axes if not isinstance(axis, Code) for label in free(axis)]
+        free = [label for axis in axes if not isinstance(axis, Code) for label in axis_labels(axis)]
         scattered = len(set(free)) < len(free) or any(isinstance(a, At) and self._scattered(a) for a in axes)
-        padded = any(isinstance(a, At) and margins(a, n) != (0, 0) for a, n in zip(axes, sizes, strict=True))
+        scattered |= any(isinstance(a, At) and n is None and a.low < 0 for a, n in zip(axes, sizes, strict=True))
+        padded = any(isinstance(a, At) and beyond(a, n) != (0, 0) for a, n in zip(axes, sizes, strict=True))
         divided = any(isinstance(a, At) and a.divisor != 1 for a in axes)
         looked_up = any(isinstance(a, Code) for a in axes)
         if scattered or (looked_up and (padded or divided)):
@@ -180,8 +181,7 @@ class Reader:
 
     def _looked_up(self, text: str, axes: Sequence[Axis], sizes: Sequence[int | None]) -> Code:
         shared = {label for a in axes if isinstance(a, Code) for label in a.labels}
-        listed = [not isinstance(a, str) and not (isinstance(a, At) and a.free) or a in shared for a in axes]
-        listed = [b or (isinstance(a, At) and bool(shared & set(free(a)))) for a, b in zip(axes, listed, strict=True)]
+        listed = [not axis_labels(a) or not shared.isdisjoint(axis_labels(a)) for a in axes]
         first, last = listed.index(True), len(listed) - 1 - listed[::-1].index(True)
         if not all(listed[first : last + 1]):
             first, last = 0, len(axes) - 1
@@ -190,15 +190,17 @@ class Reader:
             at = self._at(Place(((axis, 1),))) if isinstance(axis, str) else axis
             chosen.append(at if isinstance(at, Code) else self._count(at))
         parts, middle = joined(chosen, self.order)
-        ahead = [entry(a, n, self.size) for a, n in zip(axes[:first], sizes[:first], strict=True)]
-        after = [entry(a, n, self.size) for a, n in zip(axes[last + 1 :], sizes[last + 1 :], strict=True)]
-        before, behind = ([label for a in some for label in free(a)] for some in (axes[:first], axes[last + 1 :]))
+        ahead = [axis_text(a, n, self.size) for a, n in zip(axes[:first], sizes[:first], strict=True)]
+        after = [axis_text(a, n, self.size) for a, n in zip(axes[last + 1 :], sizes[last + 1 :], strict=True)]
+        before, behind = (
+            [label for a in some for label in axis_labels(a)] for some in (axes[:first], axes[last + 1 :])
+        )
         shown = trimmed([*ahead, *(p.text for p in parts), *after])
         return Code(f"{text}[{', '.join(shown)}]", (*before, *middle, *behind))
 
     def _widened(self, text: str, axes: Sequence[Axis], sizes: Sequence[int | None]) -> Code:
         """A slice of a copy with zeros around, and between if places are divided, made once ahead of the line."""
-        done = [isinstance(a, At) and not a.free and margins(a, n) == (0, 0) and a.divisor == 1 and self._settled(a)
+        done = [isinstance(a, At) and not a.free and beyond(a, n) == (0, 0) and a.divisor == 1 and self._settled(a)
                 for a, n in zip(axes, sizes, strict=True)]  # fmt: skip
         if any(done):
             shown = [
@@ -214,7 +216,7 @@ class Reader:
             if isinstance(axis, At) and axis.divisor != 1:
                 self.names.helpers.add("spread")
                 text = f"spread({text}, {k}, {axis.divisor}{fill})"
-        margins = [margins(a, n) if isinstance(a, At) else (0, 0) for a, n in zip(axes, sizes, strict=True)]
+        margins = [beyond(a, n) if isinstance(a, At) else (0, 0) for a, n in zip(axes, sizes, strict=True)]
         if any(m != (0, 0) for m in margins):
             around = f", constant_values={literal(self.outside).text}" if self.outside else ""
             text = f"np.pad({text}, ({', '.join(map(str, margins))}{',' if len(margins) == 1 else ''}){around})"

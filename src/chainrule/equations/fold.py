@@ -6,7 +6,7 @@ from typing import Any
 
 LONGEST = 40
 """The longest group that is looked for."""
-_NUMBERED = re.compile(r"(?<=[^\W\d_])(\d+)")
+_NUMBER = re.compile(r"\d+")
 
 
 def folded(items: Sequence[Any]) -> list[Any]:
@@ -14,8 +14,8 @@ def folded(items: Sequence[Any]) -> list[Any]:
 
     Items have ``symbol``, and ``text`` or ``words``; groups are equal when all numbers in symbols grow alike.
     """
-    shapes = [_NUMBERED.sub("#", _said(i)) for i in items]
-    numbers = [[int(n) for n in _NUMBERED.findall(_said(i))] for i in items]
+    shapes = [(_NUMBER.sub("#", _said(i)), i.shape, getattr(i, "status", "")) for i in items]
+    numbers = [[int(n) for n in _NUMBER.findall(_said(i))] for i in items]
     out: list[Any] = []
     at = 0
     while at < len(items):
@@ -23,12 +23,10 @@ def folded(items: Sequence[Any]) -> list[Any]:
         if times >= 3:
             out += items[at : at + size]
             last = items[at + (times - 1) * size : at + times * size]
-            many = f"{size} lines each" if size > 1 else "alike"
-            out.append(
-                f"{times - 1} more times, {many}, to {last[0].symbol} … {last[-1].symbol}"
-                if size > 1
-                else f"{times - 1} more alike, to {last[-1].symbol}"
-            )
+            if size == 1:
+                out.append(f"{times - 1} more alike, to {last[-1].symbol}")
+            else:
+                out.append(f"{times - 1} more times, {size} lines each, to {last[0].symbol} … {last[-1].symbol}")
             at += size * times
         else:
             out.append(items[at])
@@ -37,10 +35,10 @@ def folded(items: Sequence[Any]) -> list[Any]:
 
 
 def _said(item: Any) -> str:
-    return f"{item.symbol} {getattr(item, 'text', '') or item.words} {item.shape} {getattr(item, 'status', '')}"
+    return f"{item.symbol} {getattr(item, 'text', '') or item.words}"
 
 
-def _repeats(shapes: list[str], numbers: list[list[int]], at: int) -> tuple[int, int]:
+def _repeats(shapes: list[tuple], numbers: list[list[int]], at: int) -> tuple[int, int]:
     """The length of the group that starts here and how often it comes."""
     best = (1, 1)
     for size in range(1, min(LONGEST, (len(shapes) - at) // 2) + 1):
@@ -52,11 +50,11 @@ def _repeats(shapes: list[str], numbers: list[list[int]], at: int) -> tuple[int,
     return best
 
 
-def _alike(shapes: list[str], numbers: list[list[int]], at: int, size: int) -> bool:
+def _alike(shapes: list[tuple], numbers: list[list[int]], at: int, size: int) -> bool:
     """Whether the group at a place and the one after it are equal but for numbers that all grow by the same."""
     if at + 2 * size > len(shapes) or shapes[at : at + size] != shapes[at + size : at + 2 * size]:
         return False
     steps = set()
     for one, two in zip(numbers[at : at + size], numbers[at + size : at + 2 * size], strict=True):
         steps |= {b - a for a, b in zip(one, two, strict=True)}
-    return steps <= {0, 1} or steps <= {0, -1} or len(steps - {0}) <= 2
+    return steps <= {0, 1} or steps <= {0, -1}

@@ -102,8 +102,8 @@ def _contracted(arrays: Sequence[Labeled], output: tuple[str, ...]) -> np.ndarra
     if len(arrays) == 1:  # summed pairwise, which loses less than einsum
         summed = arrays[0].value.sum(axis=tuple(i for i, label in enumerate(inputs[0]) if label not in output))
         return _aligned(Labeled(summed, tuple(label for label in inputs[0] if label in output)), output)
-    planned = sum(array.value.size for array in arrays) > _PLAN_ABOVE
-    return np.einsum(_subscripts(inputs, output), *[array.value for array in arrays], optimize=planned)
+    values = [array.value for array in arrays]
+    return np.einsum(_subscripts(inputs, output), *values, optimize=sum(value.size for value in values) > _PLAN_ABOVE)
 
 
 @dataclass(frozen=True)
@@ -187,13 +187,12 @@ class _Reading:
             return self.known[name]
         if name not in self.values:
             self.fail(node, f"{name} has no value.")
-        given = self.values[name]
-        value, labels = np.asarray(given.value, dtype=np.float64), tuple(map(primed, given.labels))
+        value = np.asarray(self.values[name].value, dtype=np.float64)
+        labels = tuple(map(primed, self.values[name].labels))
         lengths = self.lengths(labels, node)
         if value.shape != lengths:
             self.fail(node, f"{name} {_listed(labels)} should have the lengths {lengths}, and has {value.shape}.")
-        self.known[name] = Labeled(value, labels)
-        return self.known[name]
+        return self.known.setdefault(name, Labeled(value, labels))
 
     def transposed(self, node: Node) -> Labeled:
         array = self.symbol(node)
@@ -369,8 +368,8 @@ class _Reading:
         others = tuple(other for other in _union(array.labels, edge.labels) if other != label)
         inner = self.spread(array, (label, *others), node)
         outer = self.spread(edge, others, node)[None]
-        joined = [outer, inner[:-1]] if name == "before" else [inner[1:], outer]
-        return Labeled(np.concatenate(joined), (label, *others))
+        value = np.concatenate([outer, inner[:-1]] if name == "before" else [inner[1:], outer])
+        return Labeled(value, (label, *others))
 
     def concat(self, node: Node) -> Labeled:
         label, arrays = node.word, [self.value(part) for part in node.parts]
@@ -385,9 +384,9 @@ class _Reading:
             axes = [axis for axis in axes if self.labels[axis : axis + 1] == (label,)]
         if len(axes) != 1:
             self.fail(node, f"these symbols do not make up one axis {label} of length {length}.")
-        value = np.concatenate([array.value for array in arrays], axis=axes[0])
-        labels = arrays[0].labels
-        return Labeled(value, (*labels[: axes[0]], label, *labels[axes[0] + 1 :]))
+        labels = list(arrays[0].labels)
+        labels[axes[0]] = label
+        return Labeled(np.concatenate([array.value for array in arrays], axis=axes[0]), tuple(labels))
 
     def reshape(self, node: Node) -> Labeled:
         array, labels = self.value(node.parts[0]), node.word

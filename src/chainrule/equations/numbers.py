@@ -1,11 +1,10 @@
 """The lines with real numbers: all of them for one example, or one entry of one line as the sum that it is."""
 
-import difflib
 import math
-import re
+import textwrap
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,6 +17,7 @@ from chainrule.equations.derive import Derivation, Derived, at_rows
 from chainrule.equations.formula import (
     Call,
     Formula,
+    Line,
     Matrix,
     Negative,
     Number,
@@ -38,3 +38,427 @@ from chainrule.equations.scales import paired
 from chainrule.equations.values import arguments, checked_values, graph_values
 from chainrule.errors import CannotExplain
 from chainrule.trace.evaluate import ELEMENTWISE, full
+from chainrule.trace.graph import Node, reachable
+
+WIDTH = 80
+"""Columns of what is printed."""
+_OWN: "weakref.WeakKeyDictionary[Derivation, Known]" = weakref.WeakKeyDictionary()
+
+
+def own_numbers(derivation: Derivation) -> Known:
+    """The values of all symbols for the subject's own data, at its own number of examples."""
+    if derivation not in _OWN:
+        _OWN[derivation] = _own(derivation)
+    return _OWN[derivation]
+
+
+def _own(derivation: Derivation) -> Known:
+    derived = first = derivation.derived[0]
+    if first.rows is None:
+        return known(derivation, first, arguments(derivation, first, None))
+    rows = next(len(a) for a in jax.tree.leaves(derivation.subject.data) if np.ndim(a))
+    if derivation.pairs and rows != first.rows:
+        other = at_rows(derivation.subject, rows)
+        derived = other if paired(first.order, other.order) is not None else first
+    found = known(derivation, derived, arguments(derivation, derived, None))
+    if derived.rows == rows:
+        return found
+    note = "taken in turn" if rows < found.examples else f"the first of {rows}"
+    note = f"N is {found.examples} here, examples {note}: at N = {rows} the program takes another form."
+    return Known(found.values, found.sizes, found.examples, min(rows, found.examples), note)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """All symbols with their numbers: the row of one example where there are rows, whole arrays elsewhere."""
+
+    example: int
+    header: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+    lines: tuple[tuple[str, str], ...]
+    """What is printed: each symbol with its line, or with itself for what the program is given."""
+
+    def __str__(self) -> str:
+        wide = min(10, max(len(line.split(" = ")[0]) for _, line in self.lines))
+        out = [row for sentence in self.header for row in textwrap.wrap(sentence, WIDTH)]
+        for name, line in self.lines:
+            out += _rows(line, self.values[name], wide)
+        return "\n".join(out)
+
+
+def numbers(derivation: Derivation, example: int = 0) -> Numbers:
+    """The lines with the numbers of one example of the subject's own data; CannotExplain where there is none."""
+    own, labels = own_numbers(derivation), example_labels(derivation)
+    count = own.given if labels else 1
+    if not 0 <= example < count:
+        raise CannotExplain(f"Examples are numbered 0 to {count - 1}, and example {example} was asked for.")
+    values = {name: _row(v, example, labels) for name, v in own.values.items()}
+    given = [n for node, n in derivation.composer.names.items() if node.op in ("input", "constant", "drawn")]
+    lines = [(name, name) for name in given if name in values]
+    lines += [(s.line.symbol, text.line(s.line)) for s in derivation.statements]
+    return Numbers(example, _header(derivation, own, example, values), values, tuple(lines))
+
+
+def _row(of: Labeled, example: int, labels: frozenset[str]) -> np.ndarray:
+    axis = next((k for k, label in enumerate(of.labels) if bare(label) in labels), None)
+    return of.value if axis is None else np.take(of.value, example, axis)
+
+
+def _header(derivation: Derivation, own: Known, example: int, values: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Which example it is, what it should be, and what the network makes of it."""
+    graph, names = derivation.derived[0].graph, derivation.composer.names
+    network = set(reachable(graph.outputs[1:], graph.links))
+    aims = [names[n] for n in _data(derivation) if (n not in network if network else names[n] == "y")]
+    facts = [f"{name} = {_array(values[name], WIDTH)[0]}" for name in aims if name in values]
+    for view in graph.outputs[1:]:
+        name = names.get(view.node, "")
+        if name in values and view.whole:
+            facts.append(_prediction(name, values[name], [values[a] for a in aims if a in values]))
+    title = f"Example {example} of 0 to {own.given - 1}: " if own.given > 1 else "The numbers: "
+    return tuple(filter(None, (title + ("; ".join(facts) or f"N = {own.examples}"), own.note)))
+
+
+def _prediction(name: str, value: np.ndarray, targets: Sequence[np.ndarray]) -> str:
+    classes = any(t.dtype.kind in "iu" and t.ndim == value.ndim - 1 == 0 for t in targets)
+    if classes:
+        return f"predicted {int(value.argmax())}, the place of the largest of {name}"
+    return f"predicted {name} = {_array(value, WIDTH // 2)[0]}"
+
+
+def _rows(line: str, value: np.ndarray, wide: int) -> list[str]:
+    """A line with its numbers, the equals signs below each other."""
+    left, _, formula = line.partition(" = ")
+    head = f"{left:<{wide}} = "
+    shown = _array(value, WIDTH - wide - 3)
+    if not formula or [formula] == shown:
+        return [head + shown[0], *(" " * len(head) + row for row in shown[1:])]
+    rows = broken(line, WIDTH, wide)
+    if len(shown) == 1 and len(rows[-1]) + 3 + len(shown[0]) <= WIDTH:
+        return [*rows[:-1], f"{rows[-1]} = {shown[0]}"]
+    return [*rows, " " * wide + f" = {shown[0]}", *(" " * (wide + 3) + row for row in shown[1:])]
+
+
+def _array(value: np.ndarray, room: int) -> list[str]:
+    """An array in rows: up to 8 numbers, matrices up to 4 by 4, of larger ones the first three and the last."""
+    shown = _format(value)
+    if value.ndim == 0:
+        return [shown(value[()])]
+    if value.ndim > 2:
+        rows = _array(value[(0,) * (value.ndim - 2)], room)
+        return [*rows, f"(the first of {'×'.join(map(str, value.shape[:-2]))} such matrices)"]
+    if value.ndim == 1:
+        every = [shown(v) for v in value]
+        few = [every[:k] + ["…"] + every[-1:] for k in (3, 2, 1)]
+        ways = [", ".join(w) for w in ([every] if len(every) <= 8 else []) + few]
+        return [f"[{next((w for w in ways if len(w) <= room - 2), ways[-1])}]"]
+    kept = [*range(3), len(value) - 1] if len(value) > 4 else range(len(value))
+    columns = value if value.shape[1] <= 4 else value[:, [0, 1, 2, -1]]
+    cells = [[shown(v) for v in columns[k]] for k in kept]
+    widest = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = [[f"{c:>{w}}" for c, w in zip(row, widest, strict=True)] for row in cells]
+    if value.shape[1] > 4:
+        rows = [[*row[:3], "…", row[3]] for row in rows]
+    joined = [f"[{', '.join(row)}]" for row in rows]
+    joined = [*joined[:3], "…", joined[3]] if len(value) > 4 else joined
+    return ["[" * (k == 0) + " " * (k > 0) + row + "]" * (k == len(joined) - 1) for k, row in enumerate(joined)] or ["[]"]
+
+
+def _format(value: np.ndarray) -> Callable[[Any], str]:
+    """How the numbers of one array are written: three digits of the largest, the same decimals in all."""
+    if value.dtype.kind in "biu":
+        return lambda v: str(int(v)).replace("-", "−")
+    finite = np.abs(value[np.isfinite(value)])
+    largest = float(finite.max()) if finite.size else 0.0
+    if largest == 0 or 1e-4 <= largest < 1e5:
+        places = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+        return lambda v: _written(f"{v:.{places}f}" if math.isfinite(v) else v)
+    return lambda v: _written(f"{v:.2e}" if v and math.isfinite(v) else v)
+
+
+def _written(number: Any) -> str:
+    words = {"inf": "∞", "-inf": "−∞", "nan": "NaN"}
+    return words.get(str(number), f"{number}".replace("-", "−"))
+
+
+def terms(derivation: Derivation, symbol: str, index: Sequence[int] | int = ()) -> tuple[list[tuple[float, ...]], float]:
+    """The entry of a line as a sum of products: the factors of each term, and the entry itself.
+
+    What is no sum is one term with one factor. CannotExplain for places outside of the symbol.
+    """
+    name, at, formula = _entry(derivation, symbol, index)
+    own = own_numbers(derivation)
+    place = {label: np.asarray(k) for label, k in at.items()}
+    return _Reader(own).terms(formula, place), float(own.values[name].value[tuple(_places(own, name, index))])
+
+
+def expand(
+    derivation: Derivation, symbol: str, index: Sequence[int] | int = (), terms: int = 12, digits: int = 3
+) -> str:
+    """One entry of a line written out: its formula with places, the same with numbers, and what it is.
+
+    ``terms``: how many terms of each sum are shown; of the others their number and sum are said. CannotExplain for
+    places outside of the symbol, and for operations that are not derived.
+    """
+    name, at, formula = _entry(derivation, symbol, index)
+    own = own_numbers(derivation)
+    places = _places(own, name, index)
+    left = f"{name}[{', '.join(map(str, places))}]" if places else name
+    reader = _Reader(own)
+    value = float(own.values[name].value[tuple(places)])
+    stages = [] if formula == Symbol(name, ()) else [_Writer(reader, terms, n).text(formula, at) for n in (0, digits)]
+    stages = list(dict.fromkeys([*stages, _short(value, digits)]))
+    rows = [broken(f"{left if k == 0 else ''} = {stage}", WIDTH, len(left)) for k, stage in enumerate(stages)]
+    return "\n".join(row for each in rows for row in each)
+
+
+def _places(own: Known, name: str, index: Sequence[int] | int) -> list[int]:
+    """The index with all its numbers counted from 0."""
+    shape, labels = own.values[name].value.shape, own.values[name].labels
+    given = (index,) if isinstance(index, int | np.integer) else tuple(index)
+    if len(given) != len(shape) or any(not -n <= k < n for k, n in zip(given, shape, strict=True)):
+        raise CannotExplain(
+            f"{name} has the shape {shape}, with the labels ({', '.join(labels)}), and the index {given} came: give "
+            f"{len(shape)} whole numbers, each less than its length."
+        )
+    return [int(k) % n for k, n in zip(given, shape, strict=True)]
+
+
+def _entry(derivation: Derivation, symbol: str, index: Sequence[int] | int) -> tuple[str, dict[str, int], Formula]:
+    """The symbol that is meant, the values of the labels at one of its places, and what is read or computed there."""
+    name, own = named(derivation, symbol), own_numbers(derivation)
+    if name not in own.values:
+        raise CannotExplain(f"{name} is a key for random numbers, which has no entries.")
+    places, labels = _places(own, name, index), own.values[name].labels
+    at = dict(zip(labels, places, strict=True))
+    symbols = {n: v.labels for n, v in own.values.items()}
+    line = next((s.line for s in derivation.statements if s.line.symbol == name), None)
+    if line is None:
+        return name, at, Symbol(name, tuple(Place((), k) for k in places))
+    f = line.formula
+    if not isinstance(f, Call):
+        return name, at, explicit(f, symbols)
+    if f.name == "concat":
+        axis = labels.index(f.labels[0])
+        for arg in f.args:
+            length = own.values[arg.name].value.shape[axis]  # type: ignore[union-attr]
+            if places[axis] < length:
+                break
+            places[axis] -= length
+        read = list(explicit(arg, symbols).index or ())  # type: ignore[union-attr]
+        read[axis] = Place((), places[axis])
+        return name, at, Symbol(arg.name, tuple(read))  # type: ignore[union-attr]
+    if f.name == "reshape":
+        source = own.values[f.args[0].name].value.shape  # type: ignore[union-attr]
+        flat = np.ravel_multi_index(places, own.values[name].value.shape) if places else 0
+        read = tuple(Place((), int(k)) for k in np.unravel_index(flat, source))
+        return name, at, Symbol(f.args[0].name, read)  # type: ignore[union-attr]
+    if f.name in ("before", "after"):
+        (step,) = f.labels
+        edge = 0 if f.name == "before" else own.sizes[bare(step)] - 1
+        moved = at | {step: at[step] + (-1 if f.name == "before" else 1)}
+        return (name, at, explicit(f.args[1], symbols)) if at[step] == edge else (name, moved, explicit(f.args[0], symbols))
+    if f.name.startswith("opaque"):
+        raise CannotExplain(f"{name} is made by {f.name}, which is computed and not derived: its entries have no terms.")
+    return name, at, explicit(f, symbols)
+
+
+class _Reader:
+    """The numbers of formulas whose symbols all have places, for many values of the labels at once."""
+
+    def __init__(self, own: Known) -> None:
+        self.own = own
+
+    def grown(self, at: Mapping[str, np.ndarray], labels: Sequence[str]) -> dict[str, np.ndarray]:
+        """The values of labels with one more axis for each of ``labels``, which takes all its values there."""
+        rank, more = max((a.ndim for a in at.values()), default=0), len(labels)
+        out = {label: a.reshape(a.shape + (1,) * more) for label, a in at.items()}
+        for k, label in enumerate(labels):
+            out[label] = np.arange(self.own.sizes[bare(label)]).reshape((1,) * (rank + k) + (-1,) + (1,) * (more - 1 - k))
+        return out
+
+    def full(self, f: Formula, at: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.broadcast_to(self.value(f, at), np.broadcast_shapes(*(a.shape for a in at.values())))
+
+    def value(self, f: Formula, at: Mapping[str, np.ndarray]) -> Any:
+        """The value, of a shape that meets that of the labels."""
+        match f:
+            case Number(value, power):
+                return float(value) * float(self.own.examples) ** power
+            case Place(all_, offset, divisor):
+                return (sum(c * at[label] for label, c in all_) + offset) / divisor
+            case Symbol():
+                return self.read(f, at)[0]
+            case Sum(all_):
+                return sum(sign * self.value(t, at) for sign, t in all_)
+            case Product(factors):
+                return math.prod(self.value(x, at) for x in factors)
+            case Quotient(a, b):
+                return np.divide(self.value(a, at), self.value(b, at))
+            case Negative(body):
+                return -self.value(body, at)
+            case Power(a, b):
+                return np.power(np.asarray(self.value(a, at), float), self.value(b, at))
+            case Test(relation, a, b):
+                return ELEMENTWISE[_RELATIONS[relation]](self.value(a, at), self.value(b, at)) * 1.0
+            case Total(labels, body):
+                return self.full(body, self.grown(at, labels)).sum(tuple(range(-len(labels), 0)))
+            case Call(name, args, ()) if name in ELEMENTWISE:
+                return np.asarray(ELEMENTWISE[name](*(self.value(a, at) for a in args))) * 1.0
+            case Call(_, (body,), labels) if labels:
+                return self.along(f, body, at)
+        raise CannotExplain(f"{text.text(f)} has no entries that can be written out.")
+
+    def along(self, f: Call, body: Formula, at: Mapping[str, np.ndarray]) -> Any:
+        """A function along axes; what lies outside of an axis is left out of a maximum."""
+        grown = self.grown(at, f.labels)
+        every = self.full(body, grown)
+        if f.name in _LEFT_OUT:
+            every = np.where(self.inside(body, grown, True), every, _LEFT_OUT[f.name])
+        flat = every.reshape(*every.shape[: every.ndim - len(f.labels)], -1)
+        if f.name in ("softmax", "log_softmax"):
+            logs = self.value(body, at) - special.logsumexp(flat, axis=-1)
+            return logs if f.name == "log_softmax" else np.exp(logs)
+        return ALONG[f.name](flat, (-1,)) if f.name != "mean" else flat.mean(-1)
+
+    def read(self, f: Symbol, at: Mapping[str, np.ndarray]) -> tuple[np.ndarray, Any]:
+        """What a symbol holds at its places, 0 outside of its axes, and where it lies inside."""
+        value, places, inside = self.own.values[f.name].value, [], np.asarray(True)
+        for entry, n in zip(f.index or (), value.shape, strict=True):
+            place = np.asarray(self.value(entry, at))
+            place = np.where(place < 0, place + n, place) if isinstance(entry, Symbol) else place
+            inside = inside & (place == np.floor(place)) & (place >= 0) & (place < n)
+            places.append(np.clip(place, 0, n - 1).astype(int))
+        return np.where(inside, value[tuple(places)] * 1.0, 0.0), inside
+
+    def inside(self, f: Formula, at: Mapping[str, np.ndarray], everywhere: bool = False) -> Any:
+        """Where all factors, or everywhere all symbols, are read inside of their axes."""
+        match f:
+            case Symbol():
+                return self.read(f, at)[1]
+            case Product() | Negative() | Power():
+                return math.prod((self.inside(p, at, everywhere) for p in parts(f)), start=np.asarray(True))
+            case Total() | Place() | Number():
+                return np.asarray(True)
+        return math.prod((self.inside(p, at, True) for p in parts(f)), start=np.asarray(True)) if everywhere else True
+
+    def summed(self, f: Total, at: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, ...]]:
+        """The labels of a sum with all their values, and the places at which there is something to add."""
+        grown = self.grown(at, f.labels)
+        shape = np.broadcast_shapes(*(a.shape for a in grown.values()))
+        return grown, np.nonzero(np.broadcast_to(self.inside(f.body, grown), shape))
+
+    def terms(self, f: Formula, at: Mapping[str, np.ndarray]) -> list[tuple[float, ...]]:
+        """A sum at single values of the labels as the factors of each of its terms."""
+        match f:
+            case Sum(all_):
+                return [(*t, -1.0) if sign < 0 else t for sign, part in all_ for t in self.terms(part, at)]
+            case Negative(body):
+                return [(*t, -1.0) for t in self.terms(body, at)]
+            case Quotient(top, bottom):
+                return [(*t, float(1 / self.value(bottom, at))) for t in self.terms(top, at)]
+            case Product(factors) if any(isinstance(x, Total) for x in factors):
+                k = next(k for k, x in enumerate(factors) if isinstance(x, Total))
+                rest = [float(self.value(x, at)) for x in factors[:k] + factors[k + 1 :]]
+                return [(*rest, *t) for t in self.terms(factors[k], at)]
+            case Product(factors):
+                return [tuple(float(self.value(x, at)) for x in factors)]
+            case Total(_, body):
+                grown, where = self.summed(f, at)
+                columns = [self.full(x, grown)[where].tolist() for x in _factors(body)]
+                return list(zip(*columns, strict=True))
+        return [(float(self.value(f, at)),)]
+
+
+def _factors(f: Formula) -> list[Formula]:
+    match f:
+        case Product(factors):
+            return [y for x in factors for y in _factors(x)]
+        case Negative(body):
+            return [Number(-1.0), *_factors(body)]
+        case Quotient(top, bottom):
+            return [*_factors(top), Quotient(Number(1), bottom)]
+    return [f]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes formulas at single values of their labels: with the symbols, or with ``digits`` digits of their numbers."""
+
+    reader: _Reader
+    limit: int
+    digits: int
+
+    def text(self, f: Formula, at: Mapping[str, int], tightness: int = text.SUM) -> str:
+        """A formula, in brackets when it holds together less than ``tightness``."""
+        shown, has = self.shown(f, at)
+        return shown if has >= tightness else f"({shown})"
+
+    def shown(self, f: Formula, at: Mapping[str, int]) -> tuple[str, int]:
+        match f:
+            case Symbol(name, index) if not self.digits:
+                places = ", ".join(self.text(i, at) for i in index or ())
+                return (f"{name}[{places}]" if index else name), text.ATOM
+            case Symbol() | Number() | Place() if self.digits or not isinstance(f, Number):
+                number = _short(self.reader.value(f, _arrays(at)), self.digits or 17)
+                return number, text.SUM if number.startswith("−") else text.ATOM
+            case Sum(all_):
+                return _summed([(sign, self.text(t, at, text.SUM if sign > 0 else text.TERM)) for sign, t in all_])
+            case Product(factors):
+                return "·".join(self.text(x, at, text.POWER) for x in factors), text.TERM
+            case Quotient(a, b):
+                return f"{self.text(a, at, text.TERM)} / {self.text(b, at, text.POWER)}", text.TERM
+            case Negative(body):
+                return f"−{self.text(body, at, text.TERM)}", text.SUM
+            case Power(base, exponent):
+                return f"{self.text(base, at, text.ATOM)}^{self.text(exponent, at, text.ATOM)}", text.POWER
+            case Test(relation, a, b):
+                return f"1[{self.text(a, at)} {relation} {self.text(b, at)}]", text.ATOM
+            case Total():
+                return _summed(self.items(f, at, " + "))
+            case Call(name, (body,), labels) if labels:
+                return self.along(name, body, labels, at)
+            case Call(name, args):
+                return f"{text.NAMES.get(name, name)}({', '.join(self.text(a, at) for a in args)})", text.ATOM
+        return text.text(f), text.ATOM
+
+    def along(self, name: str, body: Formula, labels: tuple[str, ...], at: Mapping[str, int]) -> tuple[str, int]:
+        """A function along axes as what it says about their numbers."""
+        one, every = Call("exp", (body,)), Total(labels, Call("exp", (body,)))
+        count = math.prod(self.reader.own.sizes[bare(label)] for label in labels)
+        spelled = {
+            "softmax": Quotient(one, every),
+            "log_softmax": Sum(((1, body), (-1, Call("log", (every,))))),
+            "logsumexp": Call("log", (every,)),
+            "mean": Quotient(Total(labels, body), Number(count)),
+        }
+        if name in spelled:
+            return self.shown(spelled[name], at)
+        return f"{name}({', '.join(item for _, item in self.items(Total(labels, body), at))})", text.ATOM
+
+    def items(self, f: Total, at: Mapping[str, int], joint: str = "") -> list[tuple[int, str]]:
+        """The first terms of a sum, and what is left out."""
+        grown, where = self.reader.summed(f, _arrays(at))
+        count, here = len(where[0]), dict(at)
+        out = []
+        for k in range(min(count, self.limit)):
+            here |= {label: int(where[-len(f.labels) + i][k]) for i, label in enumerate(f.labels)}
+            out.append((1, self.text(f.body, here, text.TERM if joint else text.SUM)))
+        if count > self.limit:
+            rest = self.reader.full(f.body, grown)[tuple(w[self.limit :] for w in where)].sum()
+            total = f", sum {_short(rest, self.digits)}" if self.digits and joint else ""
+            out.append((1, f"… ({count - self.limit} more{' terms' if joint else ''}{total})"))
+        return out or [(1, "0")]
+
+
+def _summed(items: Sequence[tuple[int, str]]) -> tuple[str, int]:
+    shown = "".join((" + " if sign > 0 else " − ") + item for sign, item in items)
+    shown = shown.replace(" + −", " − ").removeprefix(" + ")
+    return ("−" + shown[3:] if shown.startswith(" − ") else shown), text.SUM
+
+
+def _arrays(at: Mapping[str, int]) -> dict[str, np.ndarray]:
+    return {label: np.asarray(k) for label, k in at.items()}
+
+
+def _short(value: Any, digits: int) -> str:
+    return _written(f"{float(value):.{digits}g}")

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from scipy import special
 
@@ -45,8 +46,15 @@ def compute(node: Node, values: Mapping[Node, Any]) -> Any:
         case "concat":
             return np.concatenate([full(v, values) for v in node.args], node.axes[0])
         case "opaque":
-            return node.call(*(full(v, values) for v in node.args))[node.axes[0]]
+            return _called(node, values)
     raise ValueError(f"{node!r} has no value of its own.")
+
+
+def _called(node: Node, values: Mapping[Node, Any]) -> Any:
+    """An output of an operation that has no rule, computed by JAX in double precision."""
+    came = [values.get(v.node, v.node.value) if v.node.kind == "key" else full(v, values) for v in node.args]
+    with jax.enable_x64(True):
+        return np.asarray(node.call(*came)[node.axes[0]])  # type: ignore[misc]
 
 
 def full(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.ndarray:

@@ -21,11 +21,8 @@ Key = tuple[int, ...]
 """Where a variable is made: the numbers of the equations that lead to it, then which of the outputs it is."""
 
 
-_ROOTS = {float(np.float32(root)): root for root in (math.sqrt(2), math.sqrt(0.5), -math.sqrt(2), -math.sqrt(0.5))}
-
-
 _CONSTANTS = {
-    np.float32(c): c
+    float(np.float32(c)): c
     for c in (
         math.pi,
         2 * math.pi,
@@ -44,11 +41,11 @@ _CONSTANTS = {
 def decimal(value: Any) -> bool | int | float:
     """A Python number; a float of fewer bits is read as the decimal that its shortest print shows.
 
-    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. In 32 bits the roots of 2 and 1/2,
-    without which no GELU is exact, are read as what they are.
+    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. √½, π and other constants are read
+    as what they are: without that no GELU is exact.
     """
     if isinstance(value, np.float32 | np.float16) and np.isfinite(value):
-        return _ROOTS.get(float(value), float(str(value)))
+        return math.copysign(_CONSTANTS.get(float(abs(value)), float(str(abs(value)))), value)
     return value.item() if isinstance(value, np.generic) else value
 
 
