@@ -53,7 +53,7 @@ def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = ()) -> Re
     if unknown:
         report.faults.append(f"no rule for {unknown}")
     wanted = {key: n for n, (key, _) in graph.traced.items() if n.kind != "key"}
-    derived = {graph.traced[n][0] for n in back.delta if n in graph.traced}
+    derived = {graph.traced[n][0] for n in (*back.delta, *chosen) if n in graph.traced}
     values, slopes = values_and_gradients(traced.traced, leaves, frozenset(wanted), frozenset(derived))
     known = {
         n: of_node(values[key], graph.traced[n][1])
@@ -70,7 +70,10 @@ def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = ()) -> Re
     report.forward.append(graph.outputs[0].node)
     _compare_gradients(report, back, found, slopes)
     for node in chosen:
+        expected = slopes[graph.traced[node][0]]
         report.by_input[node.name] = full(back.delta[node], found) if node in back.delta else np.zeros(node.shape)
+        if node not in back.delta and expected.any():
+            report.faults.append(f"gradient by {node.name}: none")
     return report
 
 

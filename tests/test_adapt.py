@@ -16,7 +16,7 @@ from chainrule.errors import DesignError
 from chainrule.trace.model import Model
 from chainrule.trace.program import program
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+QUICK = {"xla_llvm_disable_expensive_passes": True}
 """Programs that run once are compiled without polish."""
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "other-libraries.md"
 

@@ -12,7 +12,7 @@ from chainrule.trace.program import place, program
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 nn, F = torch.nn, torch.nn.functional
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+QUICK = {"xla_llvm_disable_expensive_passes": True}
 """Programs that run once are compiled without polish."""
 
 

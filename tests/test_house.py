@@ -22,6 +22,8 @@ FLOORS = {
     "data": 2,
     "trace": 3,
     "layers": 4,
+    "equations": 5,
+    "adapt": 5,
     "train": 5,
     "testing": 5,
     "proposal": 6,

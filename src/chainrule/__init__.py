@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table as Table
+    from chainrule.equations.explain import explain as explain
     from chainrule.errors import CannotExplain as CannotExplain
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.errors import ChainruleWarning as ChainruleWarning
@@ -126,6 +127,7 @@ _HOME = {
     "chainrule.layers.scale": "Scale",
     "chainrule.layers.shape": "Flatten Reshape",
     "chainrule.layers.summary": "summary",
+    "chainrule.equations.explain": "explain",
     "chainrule.train.optimizers": "adagrad adam adamw lbfgs rmsprop sgd",
     "chainrule.train.schedules": "cosine exponential one_cycle plateau warmup",
     "chainrule.train.recipe": "EarlyStopping Recipe",
@@ -138,7 +140,7 @@ _HOME = {
     "chainrule.proposal.propose": "design",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
-_ROOMS = "data layers maths testing trace train".split()
+_ROOMS = "adapt data equations layers maths testing trace train".split()
 _ELSEWHERE = {
     "Sequential": "cr.Chain(cr.Dense(64), cr.relu, …)",
     "Model": "cr.Chain(cr.Dense(64), cr.relu, …)",

@@ -94,17 +94,17 @@ def _gathered(factors: Iterable[Formula]) -> list[Formula]:
 
 
 def times(a: Formula, b: Formula) -> Formula:
-    """a ⊙ b."""
+    """A ⊙ b."""
     return formula(ratio(a).times(ratio(b)))
 
 
 def over(a: Formula, b: Formula) -> Formula:
-    """a / b."""
+    """A / b."""
     return formula(ratio(a).times(ratio(b).inverse())) if not _zero(b) else Quotient(a, b)
 
 
 def plus(a: Formula, b: Formula, sign: int = 1) -> Formula:
-    """a + b, or a − b."""
+    """A + b, or a − b."""
     terms = [*_terms(a, 1), *_terms(b, sign)]
     terms = [(s, f) for s, f in terms if not _zero(f)]
     if not terms:

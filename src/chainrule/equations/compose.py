@@ -64,7 +64,8 @@ class Composer:
         """A named node; its index is said where it is not read as defined."""
         entries = tuple(self.entry(i, space) for i in view.index)
         plain = tuple(e.label if isinstance(e, Place) else None for e in entries)
-        return Symbol(self.names[view.node], None if plain == self.natural(view.node) else entries)
+        name, single = self.names[view.node], not view.node.shape
+        return Symbol(name, None if plain == self.natural(view.node) else entries, single=single)
 
     def entry(self, index: Index | Lookup, space: Sequence[str]) -> "Place | Symbol":
         """One index of a symbol."""
@@ -192,7 +193,7 @@ class Composer:
     def _product(
         self, left: View, right: View, flip_left: bool, flip_right: bool, space: Sequence[str], rank: int
     ) -> tuple[Formula, list[int]] | None:
-        """left right, as the notation reads it, with the order in which the positions come out."""
+        """Left right, as the notation reads it, with the order in which the positions come out."""
         sides = []
         for view, flip in ((left, flip_left), (right, flip_right)):
             places = list(view.plain or ())

@@ -4,6 +4,7 @@ from typing import Any
 
 from chainrule.equations.derive import derive
 from chainrule.equations.explanation import Explanation
+from chainrule.equations.update import update_statements
 from chainrule.equations.verify import verify
 from chainrule.trace.subject import subject
 
@@ -24,4 +25,7 @@ def explain(obj: Any, *args: Any, **options: Any) -> Explanation:
     Raises CannotExplain for what is no function or model.
     """
     derivation = derive(subject(obj, *args, **options))
-    return Explanation(derivation, verify(derivation))
+    checks, update = verify(derivation), derivation.subject.update
+    if update is None:
+        return Explanation(derivation, checks)
+    return Explanation(derivation, checks, *update_statements(update, set(derivation.composer.names.values())))

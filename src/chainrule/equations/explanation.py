@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from chainrule.equations import layout, text
+from chainrule.equations import latex, layout, page, text, views
+from chainrule.equations.code import module
 from chainrule.equations.derive import Derivation
 from chainrule.equations.formula import Line
 from chainrule.equations.legend import Entry, axes, legend, statement_shape
@@ -40,12 +41,15 @@ class Explanation:
 
     derivation: Derivation = field(repr=False)
     checks: tuple[Check, ...] = field(repr=False)
+    update: tuple[ExplainedLine, ...] = field(default=(), repr=False)
+    """The lines of the optimizer's rule."""
+    update_legend: tuple[Entry, ...] = field(default=(), repr=False)
 
     @cached_property
     def lines(self) -> tuple[ExplainedLine, ...]:
         """All lines, in the order in which they are computed."""
         pairs = zip(self.derivation.statements, self.checks, strict=True)
-        return tuple(
+        derived = tuple(
             ExplainedLine(
                 s.line.symbol,
                 text.line(s.line),
@@ -59,16 +63,17 @@ class Explanation:
             )
             for s, c in pairs
         )
+        return derived + self.update
 
     @property
     def verified(self) -> bool:
         """Whether every line is verified."""
-        return all(c.status == "verified" for c in self.checks)
+        return all(line.status == "verified" for line in self.lines)
 
     @property
     def legend(self) -> tuple[Entry, ...]:
         """Every symbol in plain words."""
-        return legend(self.derivation)
+        return legend(self.derivation) + self.update_legend
 
     @property
     def axes(self) -> tuple[tuple[str, str, str], ...]:
@@ -84,8 +89,38 @@ class Explanation:
         """The explanation as Unicode text; written to a file when a path is given."""
         return _written(layout.page(self, width, fold, color), path)
 
+    def latex(self, path: str | Path | None = None) -> str:
+        """A LaTeX document: aligned equations and the legend."""
+        return _written(latex.document(*views.document(self)), path)
+
+    def html(self, path: str | Path | None = None) -> str:
+        """A page of HTML with MathML, in which each symbol leads to its definition; it needs no script and no network."""
+        return _written(page.page(views.view(self)), path)
+
+    def numpy(self, path: str | Path | None = None) -> str:
+        """A module of NumPy alone that computes what the lines say: forward, loss, gradients, and a step.
+
+        CannotExplain when a line is opaque, for NumPy does not know the operation.
+        """
+        return _written(module(views.listing(self)), path)
+
+    def numbers(self, example: int = 0) -> "Numbers":
+        """The lines with the real numbers of one example of the data, counted from 0."""
+        from chainrule.equations.numbers import numbers
+
+        return numbers(self.derivation, example)
+
+    def expand(self, symbol: str, index: tuple[int, ...] = (), terms: int = 12) -> str:
+        """One entry of an array as the sum that it is, with its numbers: ``expand("z1", (0, 5))``."""
+        from chainrule.equations.numbers import expand
+
+        return expand(self.derivation, symbol, index, terms=terms)
+
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        return page.page(views.view(self), whole=False)
 
     def __iter__(self) -> Iterator[ExplainedLine]:
         return iter(self.lines)
@@ -94,7 +129,7 @@ class Explanation:
         return len(self.lines)
 
     def __repr__(self) -> str:
-        return f"Explanation({self.derivation.subject.title}: {len(self.checks)} lines, {self.verdict})"
+        return f"Explanation({self.derivation.subject.title}: {len(self.lines)} lines, {self.verdict})"
 
 
 def _written(content: str, path: str | Path | None) -> str:

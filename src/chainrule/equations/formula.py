@@ -6,7 +6,6 @@ the formula says them: ``k[n, t′, e]``.
 """
 
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Symbol:
     index: "tuple[Place | Symbol, ...] | None" = None
     transposed: bool = False
     """Whether its last two axes change places, as an operand of a matrix product."""
+    single: bool = False
+    """Whether it is one number, which stands beside what it multiplies."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix product: the last axis of the left with the last but one (or only) of the right; leading axes are alike."""
+    """A matrix product: the left's last axis with the right's last but one (or only); leading axes are alike."""
 
     left: Symbol
     right: Symbol
@@ -113,7 +114,7 @@ class Test:
     right: "Formula"
 
 
-Formula = Union[Place, Symbol, Number, Sum, Product, Quotient, Negative, Power, Matrix, Total, Call, Test]
+Formula = Place | Symbol | Number | Sum | Product | Quotient | Negative | Power | Matrix | Total | Call | Test
 
 
 @dataclass(frozen=True)

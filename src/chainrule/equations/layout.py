@@ -2,9 +2,10 @@
 
 import textwrap
 from typing import TYPE_CHECKING
+from unicodedata import combining
 
 from chainrule.equations.fold import folded
-from chainrule.equations.legend import BOOK, CHAPTERS, FIRST
+from chainrule.equations.legend import FIRST, references
 from chainrule.equations.verify import TOLERANCE
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ def page(ex: "Explanation", width: int, fold: bool, color: bool) -> str:
     subject = ex.derivation.subject
     program = f"program: {subject.program}" if subject.program else ""
     out = [*textwrap.wrap(subject.title, width), *filter(None, [program])]
+    if subject.preface:
+        out += [
+            "",
+            _styled("Inputs", _BOLD, color),
+            *(row for said in subject.preface for row in _wrapped(said, width)),
+        ]
     for kind, heading in HEADINGS.items():
         lines = [line for line in ex.lines if line.kind == kind]
         if lines:
@@ -30,7 +37,7 @@ def page(ex: "Explanation", width: int, fold: bool, color: bool) -> str:
     out += [row for note in ex.derivation.notes for row in _wrapped(note, width)]
     out += _wrapped(", ".join(f"{a} = {n}{' ' + words if words else ''}" for a, n, words in ex.axes), width, "axes: ")
     out += _legend(ex, width, fold)
-    out += [row for reference in _references(ex) for row in _wrapped(reference, width)]
+    out += [row for reference in references(ex.lines) for row in _wrapped(reference, width)]
     return "\n".join([*out, "", *textwrap.wrap(ex.verdict, width), ""])
 
 
@@ -47,7 +54,7 @@ def section(lines: "list[ExplainedLine]", width: int, fold: bool, color: bool) -
         rows = broken(item.text, room, symbol_width)
         mark = MARKS[item.status]
         tail = f"{item.shape:>{shape_width}} {_styled(mark, _COLORS[item.status], color)}"
-        out.append(f"  {rows[0]:<{room}}  {tail}")
+        out.append(f"  {_padded(rows[0], room)}  {tail}")
         out += [f"  {row}" for row in rows[1:]]
         if item.status == "failed":
             out += _wrapped(item.reason, width, "    ✗ ")
@@ -57,7 +64,7 @@ def section(lines: "list[ExplainedLine]", width: int, fold: bool, color: bool) -
 def broken(line: str, room: int, symbol_width: int) -> list[str]:
     """A line in rows of at most ``room``, broken before operators, the equals signs below each other."""
     left, right = line.split(" = ", 1)
-    head = f"{left:<{symbol_width}} = "
+    head = f"{_padded(left, symbol_width)} = "
     indent = " " * (len(head) if len(head) < room // 2 else 4)
     words, rows, row = right.split(" "), [], head
     for k, word in enumerate(words):
@@ -75,8 +82,9 @@ _OPERATORS = frozenset("+ − ⊙ /".split())
 
 def verdict(ex: "Explanation") -> str:
     """One sentence on the checks."""
-    counts = {status: sum(c.status == status for c in ex.checks) for status in MARKS}
-    total, worst = len(ex.checks), max((e for c in ex.checks for e in c.errors.values()), default=0.0)
+    lines = ex.lines
+    counts = {status: sum(line.status == status for line in lines) for status in MARKS}
+    total, worst = len(lines), max((e for line in lines for e in line.errors.values()), default=0.0)
     if ex.verified:
         return (
             f"All {total} lines verified: value, gradient by autodiff, and the printed text, in float64; largest "
@@ -88,6 +96,11 @@ def verdict(ex: "Explanation") -> str:
     if counts["failed"]:
         parts.append(f"{counts['failed']} FAILED: do not trust them, nor those that use them")
     return "; ".join(parts) + "."
+
+
+def _padded(shown: str, width: int) -> str:
+    """The text with blanks to a width; marks above letters take no room."""
+    return shown + " " * (width - sum(not combining(c) for c in shown))
 
 
 def _left(line: "ExplainedLine") -> str:
@@ -103,14 +116,8 @@ def _legend(ex: "Explanation", width: int, fold: bool) -> list[str]:
         if isinstance(e, str):
             out.append(f"  … {e}")
             continue
-        out += _wrapped(e.words, width, f"  {e.symbol:<{symbol}}  {e.shape:<{shape}}  ")
+        out += _wrapped(e.words, width, f"  {_padded(e.symbol, symbol)}  {e.shape:<{shape}}  ")
     return out
-
-
-def _references(ex: "Explanation") -> list[str]:
-    kinds = [line.kind for line in ex.lines]
-    shown = [k for k in ("forward", "loss", "backward", "update") if k in kinds]
-    return [f"{BOOK}: " + "; ".join(f"{CHAPTERS[k][0]}, {CHAPTERS[k][1]}" for k in shown) + "."]
 
 
 def _wrapped(sentence: str, width: int, start: str = "  ") -> list[str]:

@@ -1,7 +1,8 @@
 """The legend: every symbol in plain words, with its shape and where it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule.equations.derive import Derivation, Statement
 from chainrule.equations.formula import Call, Formula, Matrix, Symbol, Total, parts
@@ -26,6 +27,21 @@ CHAPTERS = {
     "dropout": ("drawn masks m", "chapter 7.12, Dropout"),
 }
 """Where the book treats each kind of line."""
+
+
+def references(lines: Sequence[Any]) -> tuple[str, ...]:
+    """Where the book treats what the lines hold."""
+    shown = {line.kind for line in lines}
+    shown |= {kind for kind, found in _SIGNS.items() if any(map(found, lines))}
+    return (f"{BOOK}: " + "; ".join(f"{what}, {where}" for k, (what, where) in CHAPTERS.items() if k in shown) + ".",)
+
+
+_SIGNS = {
+    "convolution": lambda line: line.line.indexed and " + " in line.text.split("Σ")[-1] and "Σ" in line.text,
+    "recurrence": lambda line: line.symbol.endswith(("₋", "₊")) and line.kind != "update",
+    "normalization": lambda line: "Norm" in line.scope,
+    "dropout": lambda line: "Dropout" in line.scope,
+}
 
 
 @dataclass(frozen=True)

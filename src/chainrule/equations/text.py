@@ -128,13 +128,18 @@ def _sum(terms: tuple[tuple[int, Formula], ...]) -> str:
 
 
 def _product(factors: tuple[Formula, ...]) -> tuple[str, int]:
-    first, *rest = factors
-    if not isinstance(first, Number) or first.value < 0 or not rest:
+    """Single numbers beside what they multiply, ⊙ between arrays."""
+    beside = [f for f in factors if _single(f)]
+    arrays = [f for f in factors if not _single(f)]
+    if not beside or not arrays:
         return " ⊙ ".join(text(f, TERM if k == 0 else SCALED) for k, f in enumerate(factors)), TERM
-    if first.power >= 0:
-        head = f"{text(first, SCALED)} {text(rest[0], POWER)}"
-        return (head, SCALED) if len(rest) == 1 else (" ⊙ ".join([head, *(text(f, SCALED) for f in rest[1:])]), TERM)
-    return " ⊙ ".join(text(f, TERM if k == 0 else SCALED) for k, f in enumerate(factors)), TERM
+    head = " ".join([*(text(f, SCALED if k == 0 else POWER) for k, f in enumerate(beside)), text(arrays[0], POWER)])
+    return (head, SCALED) if len(arrays) == 1 else (" ⊙ ".join([head, *(text(f, SCALED) for f in arrays[1:])]), TERM)
+
+
+def _single(f: Formula) -> bool:
+    """Whether a factor is a number that may stand beside another: 2, 3 N, η."""
+    return isinstance(f, Symbol) and f.single or isinstance(f, Number) and f.power >= 0 and f.value >= 0
 
 
 def _power(base: Formula, exponent: Formula) -> str:

@@ -1,4 +1,4 @@
-"""Functions that bring a derivative of their own: is it that of their equations, and what is it in double precision?
+"""Functions that bring a derivative of their own.
 
 A custom rule that is autodiff's of the same equations, only safer, is no news: the equations are read. One that is
 not (a straight-through estimator, a reversed gradient) is what training follows, so the function stays whole.
@@ -20,6 +20,8 @@ Lifted = Callable[[ClosedJaxpr], Callable[..., list[Any]]]
 """What makes a program a function of arrays in double precision."""
 
 _JAX = os.path.dirname(jax.__file__)
+_TRYING: list[JaxprEqn] = []
+"""The equation that is tried out: within its rule, only the values of other functions matter."""
 _KNOWN: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
 
 
@@ -29,19 +31,20 @@ def follows_its_equations(e: JaxprEqn, lifted: Lifted) -> bool:
     if inner not in _KNOWN:
         info = inner.debug_info
         ours = info is not None and f" at {_JAX}" in (info.func_src_info or "")
-        _KNOWN[inner] = ours or _tried(e, lifted)
+        _KNOWN[inner] = bool(ours or _TRYING or _tried(e, lifted))
     return _KNOWN[inner]
 
 
 def with_own_rule(e: JaxprEqn, lifted: Lifted) -> Callable[..., list[Any]]:
     """A function with a derivative of its own, with both in double precision."""
-    forward, back, smooth = lifted(_program(e)), lifted(_rule(e)), _smooth(e)
+    forward, smooth = lifted(_program(e)), _smooth(e)
 
     @jax.custom_vjp
     def f(*came: Any) -> tuple[Any, ...]:
         return tuple(forward(*came))
 
     def pulled(came: Sequence[Any], g: Sequence[Any]) -> tuple[Any, ...]:
+        back = lifted(_rule(e))  # only now: a rule may call its own function for its value
         out: list[Any] = [None] * len(came)
         for i, value in zip(smooth, back(*came, *(g[k] for k in _smooth_outputs(e))), strict=True):
             out[i] = value
@@ -85,6 +88,14 @@ def _rule(e: JaxprEqn) -> ClosedJaxpr:
 
 
 def _tried(e: JaxprEqn, lifted: Lifted) -> bool:
+    _TRYING.append(e)
+    try:
+        return _agrees(e, lifted)
+    finally:
+        _TRYING.pop()
+
+
+def _agrees(e: JaxprEqn, lifted: Lifted) -> bool:
     """Whether the rule agrees with autodiff of the equations at random places where both are finite."""
     rng, seen = np.random.default_rng(0), False
     smooth, outputs, forward, back = _smooth(e), _smooth_outputs(e), lifted(_program(e)), lifted(_rule(e))

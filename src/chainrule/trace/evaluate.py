@@ -72,6 +72,8 @@ def read(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.nda
         for axis, p in enumerate(places):
             shape[p] = value.shape[axis]
         return value.transpose(order).reshape(shape)
+    if not value.size:
+        return np.full((1,) * rank, outside)
     at, valid = [], np.ones((1,) * rank, bool)
     for i, size in zip(view.index, view.node.shape, strict=True):
         if isinstance(i, Lookup):

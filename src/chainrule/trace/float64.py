@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from chainrule.trace.custom import follows_its_equations, with_own_rule
 from chainrule.trace.program import body
@@ -151,9 +151,9 @@ def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
         return lambda *came: [double(came[0])]
     if name == "bitcast_convert_type":  # random bits become numbers of their own width
         return lambda *came: [double(e.primitive.bind(*came, **params))]
-    wide = {k: _wide(v) for k, v in params.items()}
 
     def run(*came):
+        wide = {k: _wide(v) for k, v in params.items()}
         out = e.primitive.bind(*map(_typed, came, e.invars), **e.primitive.get_bind_params(wide))
         return list(out) if e.primitive.multiple_results else [out]
 
@@ -164,6 +164,7 @@ def _while(e: JaxprEqn, came: Sequence[Any]) -> list[Any]:
     tests, rounds = e.params["cond_nconsts"], e.params["body_nconsts"]
     test, round_ = lifted(e.params["cond_jaxpr"]), lifted(e.params["body_jaxpr"])
     first, second, start = came[:tests], came[tests : tests + rounds], came[tests + rounds :]
+    start = [_as(v, a.dtype) for v, a in zip(start, e.params["body_jaxpr"].out_avals, strict=True)]
     return list(jax.lax.while_loop(lambda c: test(*first, *c)[0], lambda c: tuple(round_(*second, *c)), tuple(start)))
 
 
@@ -180,13 +181,16 @@ def _as(value: Any, dtype: Any) -> Any:
 
 
 def _wide(param: Any) -> Any:
-    """A parameter of a primitive that names a float type of fewer bits names that of 64."""
-    if isinstance(param, np.dtype | type) and not isinstance(param, type(None)):
-        try:
-            dtype = np.dtype(param)
-        except TypeError:
-            return param
-        return np.dtype("float64") if jnp.issubdtype(dtype, jnp.floating) else param
+    """A parameter of a primitive in which float types of fewer bits are that of 64: a type, or a small program."""
+    if isinstance(param, ClosedJaxpr):
+        shapes = [jax.ShapeDtypeStruct(a.shape, _wide(a.dtype)) for a in param.in_avals]
+        return jax.make_jaxpr(lifted(param))(*shapes)
+    if isinstance(param, Jaxpr):
+        return _wide(ClosedJaxpr(param, ())).jaxpr
+    if isinstance(param, np.dtype | type):
+        return np.dtype("float64") if jnp.issubdtype(param, jnp.floating) else param
+    if isinstance(param, tuple) and hasattr(param, "_fields"):
+        return type(param)(*map(_wide, param))
     return param
 
 

@@ -167,7 +167,7 @@ REDUCTIONS = frozenset("max min argmax argmin prod any all logsumexp cross_entro
 COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal isfinite and or not".split())
 """Elementwise functions whose values are yes or no."""
 
-WHOLE = frozenset("floor_divide argmax argmin remainder".split())
+WHOLE = frozenset("floor_divide argmax argmin".split())
 
 
 def whole(node: Node) -> View:

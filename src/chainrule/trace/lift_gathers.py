@@ -44,23 +44,26 @@ def _linear(view: View) -> Index | None:
         return Index((), int(value))
     if any(isinstance(i, Lookup) or i.divisor != 1 for i in view.index):
         return None
-    at = dict(enumerate(view.index))
+    at: dict = dict(enumerate(view.index))
     if node.op == "position" and node.index is not None and node.index.divisor == 1:
-        return node.index.put(at)  # type: ignore[arg-type]
-    inner = [v.put(at, view.shape) for v in node.args]  # type: ignore[arg-type]
-    if node.op == "contract" and len(inner) == 1 and node.args[0].shape == node.shape:
-        return _linear(inner[0])
+        return node.index.put(at)
     if node.op == "concat":
-        return _linear_piece(view)
-    if node.op == "map" and node.name in ("add", "subtract"):
-        a, b = map(_linear, inner)
-        return _sum(a, b, 1 if node.name == "add" else -1) if a and b else None
-    if node.op == "map" and node.name == "multiply":
-        a, b = map(_linear, inner)
-        if a and b and not (a.terms and b.terms):
-            a, b = (a, b) if a.terms else (b, a)
-            return Index(tuple((p, c * b.offset) for p, c in a.terms if b.offset), a.offset * b.offset)
-    return None
+        piece = _piece(view)
+        return None if piece is view else _linear(piece)
+    copied = node.op == "contract" and len(node.args) == 1 and node.args[0].shape == node.shape
+    if not copied and (node.op, node.name) not in _SUMS:
+        return None
+    parts = [_linear(v.put(at, view.shape)) for v in node.args]
+    if copied or None in parts:
+        return parts[0] if copied else None
+    a, b = parts
+    if node.name != "multiply":
+        return _sum(a, b, 1 if node.name == "add" else -1)
+    a, b = (a, b) if a.terms else (b, a)
+    return None if b.terms else Index(tuple((p, c * b.offset) for p, c in a.terms if b.offset), a.offset * b.offset)
+
+
+_SUMS = {("map", "add"), ("map", "subtract"), ("map", "multiply")}
 
 
 def _sum(a: Index, b: Index, sign: int) -> Index:
@@ -68,11 +71,6 @@ def _sum(a: Index, b: Index, sign: int) -> Index:
     for p, c in b.terms:
         sums[p] = sums.get(p, 0) + sign * c
     return Index(tuple((p, c) for p, c in sums.items() if c), a.offset + sign * b.offset)
-
-
-def _linear_piece(view: View) -> Index | None:
-    piece = _piece(view)
-    return None if piece is view else _linear(piece)
 
 
 def _piece(view: View) -> View:
@@ -164,7 +162,7 @@ def _dynamic_update_slice(lifter: Lifter, e: JaxprEqn, came: list[View], site: S
     return _written(array, update, _indices(array.shape, k, sizes, window, {}, places), True, site.place)
 
 
-@lifts("scatter", "scatter-add", "scatter_add", "scatter-sub", "scatter_sub")
+@lifts("scatter", "scatter-add", "scatter-sub", "scatter-mul")
 def _scatter(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     d, k = e.params["dimension_numbers"], len(site.loops)
     array, starts, update = came[0], simple(came[1], site.place), came[2]
@@ -180,10 +178,13 @@ def _scatter(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View 
     index = _indices(array.shape, k, sizes, window, shared, places)
     if e.primitive.name == "scatter":
         return _written(array, update, index, e.params["unique_indices"], site.place)
+    if e.primitive.name == "scatter-mul":
+        factor = _written(number(1, array.shape), update, index, e.params["unique_indices"], site.place)
+        return factor and function("multiply", array, factor, place=site.place)
     target = Node("input", shape=array.shape)  # stands for what the updates are added to
     added = pulled(View(target, tuple(index), update.shape), [update])
-    sign = "add" if e.primitive.name.endswith("add") else "subtract"
-    return function(sign, array, added, place=site.place)
+    name = "add" if e.primitive.name == "scatter-add" else "subtract"
+    return function(name, array, added, place=site.place)
 
 
 def _written(array: View, update: View, index: Sequence[Index | Lookup], unique: bool, place: str) -> View | None:

@@ -119,6 +119,32 @@ def _concatenate(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> V
     return concatenated(came, len(site.loops) + e.params["dimension"], site.place)
 
 
+@lifts("stack")
+def _stack(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    axis, space = len(site.loops) + e.params["axis"], site.space(e.outvars[0])
+    at = [p + (p >= axis) for p in range(len(space) - 1)]
+    shape = [1 if p == axis else n for p, n in enumerate(space)]
+    return concatenated([v.move(at, shape) for v in came], axis, site.place)
+
+
+@lifts("unstack")
+def _unstack(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
+    axis, view = len(site.loops) + e.params["axis"], simple(came[0], site.place)
+    at = {p: along(p - (p > axis)) for p in range(len(view.shape))}
+    return [view.put(at | {axis: Index((), k)}, site.space(v)) for k, v in enumerate(e.outvars)]
+
+
+@lifts("tile")
+def _tile(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    """Each axis of length n that is repeated becomes two, copies and n, which are then read as one."""
+    k, view = len(site.loops), came[0]
+    at, shape = list(range(k)), list(view.shape[:k])
+    for size, copies in zip(view.shape[k:], e.params["reps"], strict=True):
+        shape += [copies, size] if copies > 1 else [size]
+        at.append(len(shape) - 1)
+    return reshaped(view.move(at, shape), site.space(e.outvars[0]), site.place)
+
+
 @lifts("iota")
 def _iota(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
     view = position(along(len(site.loops) + e.params["dimension"]), site.space(e.outvars[0]))

@@ -1,5 +1,6 @@
 """How large the numbers were that were added up to a value: an error is judged by them where they cancel."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,11 +29,11 @@ def magnitude(view: View, values: Mapping[Node, Any], known: Mapping[Node, float
             value = np.abs(np.asarray(values[node] if node in values else compute(node, values)) * 1.0)
             sizes[node] = np.maximum(value, TRACE * known.get(node, 0.0))
         elif ready:
-            sizes[node] = _size(node, sizes)
+            sizes[node] = _size(node, ChainMap(sizes, values))  # type: ignore[arg-type]
         else:
             stack.append((node, True))
             stack.extend((v.node, False) for v in node.args)
-    found = full(view, sizes)
+    found = full(view, ChainMap(sizes, values))  # type: ignore[arg-type]
     finite = found[np.isfinite(found)]
     return float(finite.max()) if finite.size else 0.0
 

@@ -1,0 +1,321 @@
+"""How a line follows: what reads its symbol, the chain rule for these readers, their local slopes, and the sum."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chainrule.equations import algebra, text
+from chainrule.equations.axes import bare, fresh
+from chainrule.equations.compose import Composer
+from chainrule.equations.derive import Derivation, Statement
+from chainrule.equations.formula import (
+    Call,
+    Formula,
+    Line,
+    Matrix,
+    Negative,
+    Number,
+    Place,
+    Power,
+    Product,
+    Quotient,
+    Sum,
+    Symbol,
+    Test,
+    Total,
+    symbols,
+)
+from chainrule.equations.legend import legend
+from chainrule.equations.rules import SLOPES
+from chainrule.equations.scales import paired, scales
+from chainrule.errors import CannotExplain
+from chainrule.trace.graph import Index, Lookup, Node, View, reachable, value_of, whole
+
+GREEK = {"gamma": "γ", "beta": "β", "sigma": "σ", "mu": "μ", "ell": "ℓ"}
+MEANINGS = {
+    "relu": "ReLU(z) is z where z is positive, else 0",
+    "sigmoid": "σ(z) is 1 / (1 + exp(−z)), between 0 and 1",
+    "softplus": "softplus(z) is log(1 + exp(z))",
+    "silu": "SiLU(z) is z σ(z)",
+    "gelu": "GELU(z) is z Φ(z), Φ being the normal distribution function",
+    "softmax": "softmax(z) is exp(z) divided by the sum of all exp(z)",
+    "log_softmax": "log_softmax(z) is z minus the logarithm of the sum of all exp(z)",
+    "logsumexp": "logsumexp(z) is the logarithm of the sum of all exp(z)",
+    "CE": "CE(z, y) is the logarithm of the sum of all exp(z), minus the z at place y",
+    "where": "where(c, a, b) is a where c holds, else b",
+    "stop": "stop(a) is a, through which no gradient flows",
+    "before": "before is the value at the step before, and at the first step what it starts with",
+    "after": "after is the value at the step after, and at the last step what comes from after the loop",
+}
+"""Functions whose name does not say what they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One line of a derivation. ``formulas``: what it claims to be equal to each other and to what ``view`` reads."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+    formulas: tuple[Formula, ...] = ()
+    view: View | None = None
+
+
+def steps(derivation: Derivation, symbol: str) -> tuple[str, ...]:
+    """How the line of a symbol follows, in rows of text; for δz2 and ∂L/∂W1 also dz2 and dL/dW1 may be written.
+
+    CannotExplain, with the nearest symbols, for one that there is not.
+    """
+    return tuple(step.text for step in unfolded(derivation, symbol))
+
+
+def unfolded(derivation: Derivation, symbol: str) -> tuple[Step, ...]:
+    """The same with the formulas that are claimed to be equal."""
+    name = named(derivation, symbol)
+    statement = next((s for s in derivation.statements if s.line.symbol == name), None)
+    if statement is None:
+        entry = next(e for e in legend(derivation) if e.symbol == name)
+        return (Step(f"{name}, {entry.shape}: {entry.words}. It is given."),)
+    if statement.line.kind == "backward":
+        return tuple(_Unfolding(derivation, statement).steps())
+    words = next(e.words for e in legend(derivation) if e.symbol == name)
+    known = [MEANINGS[f] for f in dict.fromkeys(_calls(statement.line.formula)) if f in MEANINGS]
+    claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
+    return (claim, Step(f"{name} is {words}."), *(Step(f"{meaning}.") for meaning in known))
+
+
+def named(derivation: Derivation, symbol: str) -> str:
+    """The symbol that is meant: as printed, or in ASCII (dz2, dL/dW1). CannotExplain names those that are near."""
+    names = dict.fromkeys([*derivation.composer.names.values(), *(s.line.symbol for s in derivation.statements)])
+    given = symbol.strip()
+    start, rest = re.fullmatch(r"(δ|∂L/∂|dL/d|d|)(.*)", given, re.DOTALL).groups()  # type: ignore[union-attr]
+    word = next((w for w in GREEK if re.fullmatch(rf"{w}\d*", rest)), "")
+    rest = GREEK.get(word, "") + rest[len(word) :]
+    rest = rest[:-1] + {"-": "₋", "+": "₊"}.get(rest[-1:], rest[-1:])
+    for meant in (given, *([f"δ{rest}", f"∂L/∂{rest}"] if start else [rest])):
+        if meant in names:
+            return meant
+    near = difflib.get_close_matches(given, names, 5, 0.3) or list(names)[:5]
+    raise CannotExplain(f"There is no symbol {symbol!r} in this explanation. Near are {', '.join(near)}.")
+
+
+def mapped(f: Formula, change: Callable[[Formula], Formula]) -> Formula:
+    """The formula with each of its parts changed."""
+    match f:
+        case Symbol(_, index) if index is not None:
+            return replace(f, index=tuple(map(change, index)))  # type: ignore[arg-type]
+        case Sum(terms):
+            return Sum(tuple((sign, change(t)) for sign, t in terms))
+        case Product(factors):
+            return Product(tuple(map(change, factors)))
+        case Quotient(a, b) | Power(a, b):
+            return type(f)(change(a), change(b))
+        case Test(relation, a, b):
+            return Test(relation, change(a), change(b))
+        case Negative(body):
+            return Negative(change(body))
+        case Total(labels, body):
+            return Total(labels, change(body))
+        case Call(name, args, labels):
+            return Call(name, tuple(map(change, args)), labels)
+    return f
+
+
+def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of one side of a matrix product: of a transposed one the last two exchanged, primes from the left."""
+    own, out = list(labels[of.name]), []
+    if not of.transposed:
+        return own
+    for label in [*own[:-2], own[-1], own[-2]]:
+        out.append(fresh(label, out))
+    return out
+
+
+def explicit(f: Formula, labels: Mapping[str, Sequence[str]]) -> Formula:
+    """The formula with the places of every symbol written out, and matrix products as sums."""
+
+    def inner(g: Formula) -> Formula:
+        return explicit(g, labels)
+
+    match f:
+        case Symbol(name, None, False):
+            return Symbol(name, tuple(Place(((label, 1),)) for label in labels[name]))
+        case Matrix(left, right):
+            one, two = operand(left, labels), operand(right, labels)
+            result = [*one[:-1], *([fresh(two[-1], one[:-1])] if len(two) > 1 else [])]
+            summed = fresh(one[-1], result)
+            reads = [one[:-1] + [summed], [*two[:-2], summed, result[-1]] if len(two) > 1 else [summed]]
+            sides = []
+            for side, read in zip((left, right), reads, strict=True):
+                at = [*read[:-2], read[-1], read[-2]] if side.transposed else read
+                sides.append(Symbol(side.name, tuple(Place(((label, 1),)) for label in at)))
+            return Total((summed,), Product(tuple(sides)))
+        case Total(outer, Matrix() as body):
+            total = inner(body)
+            return Total((*outer, *total.labels), total.body) if isinstance(total, Total) else f
+        case Call("CE", (Symbol() as z, Symbol() as y)):
+            scores = inner(z)
+            index = (*scores.index[:-1], inner(y))  # type: ignore[union-attr, index]
+            total = Call("logsumexp", (scores,), (labels[z.name][-1],))
+            return Sum(((1, total), (-1, Symbol(z.name, index))))  # type: ignore[arg-type]
+        case Call(name, (Symbol(of) as x,), ()) if name in ALONG:
+            return Call(name, (inner(x),), (labels[of][-1],))
+    return mapped(f, inner)
+
+
+def calls(f: Formula) -> list[str]:
+    """The functions in a formula, in reading order."""
+    return [f.name] * isinstance(f, Call) + [name for p in parts(f) for name in calls(p)]  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """How a reader changes with a node that it reads: in words, or as a formula at places of both."""
+
+    left: str
+    right: str
+    summed: Formula | None = None
+    """The gradient by the reader times the slope, summed over all places of the reader."""
+
+
+class _Unfolding:
+    """The steps of one line of back-propagation."""
+
+    def __init__(self, derivation: Derivation, statement: Statement) -> None:
+        first = derivation.derived[0]
+        self.derivation, self.statement = derivation, statement
+        self.composer, self.backward, self.graph = derivation.composer, first.backward, first.graph
+        self.names = self.composer.names
+        self.labels = {name: self.composer.natural(node) for node, name in self.names.items() if node.kind != "key"}
+        self.labels |= {s.line.symbol: s.line.labels for s in derivation.statements}
+        self.deltas = {s.by: s for s in derivation.statements if s.by is not None}
+        self.lines = [s for s in derivation.statements if s.line.kind != "backward"]
+
+    def steps(self) -> list[Step]:
+        """All steps."""
+        line, node = self.statement.line, self.statement.by
+        claim = Step(text.line(line), line.labels, (line.formula,), self.statement.view)
+        if node is None:
+            node = next((n for n, v in self.backward.delta.items() if self.is_shared(n, v)), None)
+            if node is None:
+                return [Step(self.role()), claim]
+            out = [Step(f"{line.symbol} = ∂L/∂{self.said(node)}, which several lines need")]
+        elif node is self.graph.outputs[0].node:
+            return [Step(f"{line.symbol} = ∂L/∂L"), claim]
+        else:
+            out = [Step(row) for row in self.chain(node)]
+        for inner in self.between(node):
+            out += self.contributions(inner, f"∂L/∂{self.said(inner)}", self.composer.natural(inner))
+        places = self.statement.order or self.backward.delta[node].plain or ()
+        own = tuple(line.labels[places.index(axis)] for axis in range(len(places)))
+        out += self.contributions(node, line.symbol, own)
+        return out if out[-1].text == claim.text else [*out, claim]
+
+    def is_shared(self, node: Node, delta: View) -> bool:
+        """Whether the gradient by a node without a name is what this line computes."""
+        return delta.node is self.statement.view.node and node not in self.names and delta.plain is not None
+
+    def role(self) -> str:
+        """What a line is that is no gradient by an array of the forward pass."""
+        symbol, node = self.statement.line.symbol, self.statement.view.node
+        if node.op == "carry":
+            return f"{symbol} is what the step after of the loop sends back; what comes from after the loop enters at its end."
+        users = [s.line.symbol for s in self.derivation.statements if symbol in symbols(s.line.formula)]
+        return f"{symbol} is a part of {' and '.join(users)}."
+
+    def chain(self, node: Node) -> list[str]:
+        """Which lines read a symbol, and the chain rule for them."""
+        name, symbol = self.names[node], self.statement.line.symbol
+        reading = [s for s in self.lines if name in symbols(s.line.formula)]
+        ends = self.ends(node)
+        out = [f"{name} is read by {' and by '.join(text.line(s.line) for s in reading)}"] if reading else []
+        silent = [s.line.symbol for s in reading if s.view.node not in ends]
+        out += [f"no gradient flows through {' and '.join(silent)}"] if silent else []
+        terms = [self.term(end, node) for end in ends]
+        return [*out, f"{symbol} = {' + '.join(terms)}"]
+
+    def term(self, end: Node, node: Node) -> str:
+        """One term of the chain rule; what a loop carries is read by its next step."""
+        if end in self.backward.after and self.graph.links[end].node is node:
+            return self.names[self.backward.after[end]]
+        return f"{self.deltas[end].line.symbol} · ∂{self.names[end]}/∂{self.names[node]}"
+
+    def ends(self, node: Node) -> list[Node]:
+        """The named readers through which a gradient comes to a node, be it through others without a name."""
+        found: list[Node] = []
+        for reader, _ in self.backward.parts[node]:
+            if reader is None:
+                found += [c for c, v in self.graph.links.items() if v.node is node and c in self.backward.after]
+            else:
+                found += [reader] if reader in self.deltas else self.ends(reader)
+        return sorted(dict.fromkeys(found), key=[s.view.node for s in self.lines].index)
+
+    def between(self, node: Node) -> list[Node]:
+        """The nodes without a name and without a line through which the gradient comes, the first to get one first."""
+        found: dict[Node, None] = {}
+        for reader, _ in self.backward.parts[node]:
+            if reader is None or reader in self.deltas or self.backward.delta[reader].node is self.statement.view.node:
+                continue
+            if self.standing(reader) is reader:
+                if self.backward.delta[reader].node not in self.names:
+                    found |= dict.fromkeys(self.between(reader))
+                found[reader] = None
+        return list(found)
+
+    def standing(self, node: Node) -> Node:
+        """The reader that a node without a name only adds something to, and for which it stands: a W in a W + b."""
+        parts_ = self.backward.parts.get(node, [])
+        reader = parts_[0][0] if len(parts_) == 1 else None
+        if node in self.names or reader is None or reader.op != "map" or reader.name not in ("add", "subtract"):
+            return node
+        read = [i for i, v in enumerate(reader.args) if v.node is node and v.whole]
+        return self.standing(reader) if read == [0] or (read == [1] and reader.name == "add") else node
+
+    def said(self, node: Node) -> str:
+        """The name of a node, or its formula in brackets."""
+        node = self.standing(node)
+        if node in self.names:
+            return self.names[node]
+        return f"({text.text(self.composer.read(whole(node), self.composer.natural(node)))})"
+
+    def gradient(self, node: Node, space: Sequence[str]) -> Formula:
+        """∂L by a node whose axes have these labels."""
+        node = self.standing(node)
+        if node not in self.deltas:
+            return self.composer.read(self.backward.delta[node], space)
+        s = self.deltas[node]
+        labels = tuple(space[axis] for axis in s.order)
+        index = None if labels == s.line.labels else tuple(Place(((label, 1),)) for label in labels)
+        return Symbol(s.line.symbol, index)
+
+    def contributions(self, node: Node, head: str, own: tuple[str, ...]) -> list[Step]:
+        """The slopes of all readers of a node, what comes through each of them, and the sum."""
+        found, delta = self.backward.parts[node], self.backward.delta[node]
+        if delta.node in self.names and delta.node is not self.statement.view.node and node not in self.deltas:
+            return [Step(f"{head} = {text.text(self.composer.read(delta, own))}", own, (self.composer.read(delta, own),), delta)]
+        out, seen = [], dict.fromkeys((reader for reader, _ in found), 0)
+        for reader, part in found:
+            slope = None
+            if reader is None:
+                through = "the step after"
+            else:
+                places = [i for i, v in enumerate(reader.args) if v.node is node]
+                slope = self.slope(reader, places[seen[reader]], own)
+                seen[reader] += 1
+                through = self.said(reader)
+                out.append(Step(f"∂{through}/∂{slope.left} = {slope.right}" if slope.left else slope.right))
+            claims = [slope.summed] if slope is not None and slope.summed is not None else []
+            claims.append(self.simplified(part, own))
+            shown = dict.fromkeys(text.text(f) for f in claims)
+            start = f"{head} = " if len(found) == 1 else f"through {through}: "
+            out.append(Step(start + " = ".join(shown), own, tuple(claims), part))
+        if len(found) > 1 and node is not self.statement.by:
+            total = self.simplified(delta, own)
+            out.append(Step(f"{head} = {text.text(total)}", own, (total,), delta))
+        return out
+
+    def simplified(self, view: View, own: tuple[str, ...]) -> Formula:
+        """A contribution as lines have it."""
+        if view.node is self.statement.view.node and self.statement.line.formula != self.composer.read(view, own):
+            return self.statement.line.formula
+        return self.composer.read(view, own)

@@ -1,0 +1,88 @@
+"""An explanation as what its prints need: the rows of a page, the groups of a document, the listing of a module."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chainrule.equations import page
+from chainrule.equations.code_listing import Listing, Variable
+from chainrule.equations.formula import Line
+from chainrule.equations.layout import HEADINGS
+from chainrule.equations.legend import FIRST, growing, references
+from chainrule.errors import CannotExplain
+from chainrule.trace.graph import Node
+
+if TYPE_CHECKING:
+    from chainrule.equations.explanation import Explanation
+
+
+def view(ex: "Explanation") -> page.View:
+    """The page of an explanation."""
+    words = {e.symbol: e.words for e in ex.legend}
+    groups = []
+    for kind, heading in HEADINGS.items():
+        rows = tuple(
+            page.Row(line.line, line.shape, words.get(line.symbol, ""), line.status, line.scope)
+            for line in ex.lines
+            if line.kind == kind
+        )
+        if rows:
+            groups.append((heading, rows))
+    notes = (*ex.derivation.subject.preface, *FIRST, *ex.derivation.notes, *references(ex.lines))
+    legend = tuple(page.Entry(e.symbol, e.shape, e.words) for e in ex.legend)
+    return page.View(ex.derivation.subject.title, ex.verdict, notes, tuple(groups), legend, ex.axes)
+
+
+def document(
+    ex: "Explanation",
+) -> tuple[list[tuple[str, Sequence[Line]]], list[tuple[str, str, str]], str]:
+    """Groups, legend and title of a LaTeX document."""
+    groups = [(h, [line.line for line in ex.lines if line.kind == kind]) for kind, h in HEADINGS.items()]
+    return groups, [(e.symbol, e.shape, e.words) for e in ex.legend], ex.derivation.subject.title
+
+
+def listing(ex: "Explanation") -> Listing:
+    """What a NumPy module is made from."""
+    opaque = [line for line in ex.lines if line.status == "opaque"]
+    if opaque:
+        raise CannotExplain(
+            f"{opaque[0].text!r} is opaque: NumPy does not know this operation, so no module is written."
+        )
+    derivation = ex.derivation
+    composer, words = derivation.composer, {e.symbol: e.words for e in ex.legend}
+    inputs, constants = [], {}
+    for node, name in composer.names.items():
+        if node.op == "constant":
+            constants[name] = node.value
+        elif node.op in ("input", "drawn"):
+            inputs.append(Variable(name, composer.natural(node), words.get(name, ""), _path(ex, node, name)))
+    variables = {v.symbol: v for v in inputs}
+    for line in ex.lines:
+        labels = () if line.kind == "update" else line.line.labels  # a rule is the same for arrays of any shape
+        variables[line.symbol] = Variable(line.symbol, labels, words.get(line.symbol, ""))
+    for entry in ex.update_legend:
+        variables.setdefault(entry.symbol, Variable(entry.symbol, (), entry.words))
+    for node, name in composer.names.items():
+        variables.setdefault(name, Variable(name, composer.natural(node), words.get(name, "")))
+    gradients = {
+        s.by.name[1:]: s.line.symbol
+        for s in derivation.statements
+        if s.by is not None and s.by.op == "input" and s.line.symbol.startswith("∂L/∂")
+    }
+    outputs = {"loss": "L"}
+    for k, out in enumerate(derivation.derived[0].graph.outputs[1:]):
+        if out.node in composer.names and out.plain is not None:
+            outputs["outputs" if len(derivation.derived[0].graph.outputs) == 2 else f"outputs[{k}]"] = composer.names[
+                out.node
+            ]
+    lines = tuple(replace(line.line, labels=variables[line.symbol].labels) for line in ex.lines)
+    grows = growing(derivation)
+    sizes = {label: n for label, n in composer.axes.sizes.items() if label not in grows}
+    return Listing(derivation.subject.title, tuple(inputs), lines, variables, sizes, outputs, gradients, constants)
+
+
+def _path(ex: "Explanation", node: Node, name: str) -> str:
+    if node.op == "drawn":
+        return name
+    number = node.name.split("[")[0].split(".")[0]
+    return ex.derivation.subject.names[int(number)] + node.name[len(number) :]
