@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.equations.backward import Backward, backward
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
-from chainrule.trace.graph import Graph, Node, View, reachable
+from chainrule.trace.graph import Graph, Node, View, reachable, whole
 from chainrule.trace.lift import lift
 from chainrule.trace.magnitude import magnitude
 from chainrule.trace.program import program
@@ -61,12 +61,13 @@ def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = ()) -> Re
         if n.op in ("input", "carry", "drawn") and key in values
     }
     found = evaluate(order, known)
+    scales: dict[Node, float] = {}
     for node in order:
+        scales[node] = magnitude(whole(node), found, scales)
         key, view = graph.traced.get(node, ((), None))
         if key in values and view is not None and node.op not in ("input", "carry", "drawn"):
             report.forward.append(node)
-            expected = of_node(values[key], view)
-            compare(report, f"value of {node!r}", found[node], expected, np.abs(expected * 1.0).max(initial=1e-12))
+            compare(report, f"value of {node!r}", found[node], of_node(values[key], view), scales[node])
     report.forward.append(graph.outputs[0].node)
     _compare_gradients(report, back, found, slopes)
     for node in chosen:

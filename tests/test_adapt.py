@@ -237,11 +237,19 @@ def blocks(section):
     return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
 
 
-def ran(section, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    names: dict = {}
-    exec(compile(blocks(section), str(GUIDE), "exec"), names)
-    return names
+NAMES = {
+    "Equinox": "0.layers[0].weight 0.layers[0].bias 0.layers[1].weight 0.layers[1].bias 1",
+    "Flax Linen": "0['BatchNorm_0']['bias'] 0['BatchNorm_0']['scale'] 0['Dense_0']['bias'] 0['Dense_0']['kernel'] "
+    "0['Dense_1']['bias'] 0['Dense_1']['kernel'] 1",
+    "Flax NNX": "0['hidden']['bias'].value 0['hidden']['kernel'].value "
+    "0['out']['bias'].value 0['out']['kernel'].value 1",
+}
+"""The names that programs give to the inputs: the models' own."""
+OWN = {
+    "Equinox": lambda net, x, variables: jax.vmap(net)(x),
+    "Flax Linen": lambda net, x, variables: net.apply(variables, x),
+    "Flax NNX": lambda net, x, variables: net(x),
+}
 
 
 @pytest.mark.parametrize(
@@ -255,41 +263,15 @@ def ran(section, monkeypatch):
         ("Anything else", "jax", "Model('one layer', 10 parameters) (5, 2)"),
     ],
 )
-def test_the_guide_runs(section, library, said, monkeypatch, capsys):
+def test_the_guide_runs_and_its_ways_keep_names_and_values(section, library, said, monkeypatch, capsys):
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed: pip install {library}")
     monkeypatch.setattr(adapt.aten, "OPERATIONS", dict(adapt.aten.OPERATIONS))
-    names = ran(section, monkeypatch)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    names: dict = {}
+    exec(compile(blocks(section), str(GUIDE), "exec"), names)
     assert said in capsys.readouterr().out
-    if "f" in names:
-        f, params, x = (names[name] for name in ("f", "params", "x"))
-        expected = (
-            jax.vmap(names["net"])(x) if section == "Equinox" else names["net"](x) if section == "Flax NNX" else None
-        )
-        if expected is None:
-            expected = names["net"].apply(names["variables"], x)
-        np.testing.assert_allclose(f(params, x), expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("section", "library", "inputs"),
-    [
-        ("Equinox", "equinox", "0.layers[0].weight 0.layers[0].bias 0.layers[1].weight 0.layers[1].bias 1"),
-        (
-            "Flax NNX",
-            "flax",
-            "0['hidden']['bias'].value 0['hidden']['kernel'].value 0['out']['bias'].value 0['out']['kernel'].value 1",
-        ),
-        (
-            "Flax Linen",
-            "flax",
-            "0['BatchNorm_0']['bias'] 0['BatchNorm_0']['scale'] 0['Dense_0']['bias'] 0['Dense_0']['kernel'] "
-            "0['Dense_1']['bias'] 0['Dense_1']['kernel'] 1",
-        ),
-    ],
-)
-def test_the_ways_of_the_guide_keep_the_models_own_names(section, library, inputs, monkeypatch):
-    if importlib.util.find_spec(library) is None:
-        pytest.skip(f"{library} is not installed: pip install {library}")
-    names = ran(section, monkeypatch)
-    assert program(names["f"], names["params"], names["x"]).inputs == tuple(inputs.split())
+    if section in NAMES:
+        f, params, x = names["f"], names["params"], names["x"]
+        assert program(f, params, x).inputs == tuple(NAMES[section].split())
+        np.testing.assert_allclose(f(params, x), OWN[section](names["net"], x, names.get("variables")), rtol=1e-6)

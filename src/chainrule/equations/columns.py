@@ -1,7 +1,7 @@
 """Lines in the convention whose examples are columns, and the labeled values by which lines are read at any place."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +32,6 @@ from chainrule.equations.formula import (
 from chainrule.equations.legend import growing
 from chainrule.equations.meaning import Labeled
 from chainrule.equations.scales import paired
-from chainrule.equations.steps import mapped, operand
 from chainrule.equations.values import arguments, checked_values, graph_values
 from chainrule.equations.verify import TOLERANCE, Check
 from chainrule.errors import CannotExplain
@@ -49,6 +48,43 @@ _RELATIONS = {
 }
 _LEFT_OUT = {"max": -np.inf, "argmax": -np.inf, "min": np.inf, "argmin": np.inf}
 """What stands for a place outside of an axis within these functions."""
+
+
+def mapped(f: Formula, change: Callable[[Formula], Formula]) -> Formula:
+    """The formula with each of its parts changed."""
+    match f:
+        case Symbol(_, index) if index is not None:
+            return replace(f, index=tuple(map(change, index)))  # type: ignore[arg-type]
+        case Sum(terms):
+            return Sum(tuple((sign, change(t)) for sign, t in terms))
+        case Product(factors):
+            return Product(tuple(map(change, factors)))
+        case Quotient(a, b) | Power(a, b):
+            return type(f)(change(a), change(b))
+        case Test(relation, a, b):
+            return Test(relation, change(a), change(b))
+        case Negative(body):
+            return Negative(change(body))
+        case Total(labels, body):
+            return Total(labels, change(body))
+        case Call(name, args, labels):
+            return Call(name, tuple(map(change, args)), labels)
+    return f
+
+
+def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of one side of a matrix product: of a transposed one the last two exchanged, primes from the left."""
+    own, out = list(labels[of.name]), []
+    if not of.transposed:
+        return own
+    for label in [*own[:-2], own[-1], own[-2]]:
+        out.append(fresh(label, out))
+    return out
+
+
+def calls(f: Formula) -> list[str]:
+    """The functions in a formula, in reading order."""
+    return [f.name] * isinstance(f, Call) + [name for p in parts(f) for name in calls(p)]  # type: ignore[union-attr]
 
 
 def columns(line: Line, labels: Mapping[str, Sequence[str]], turned: frozenset[str]) -> Line | None:
@@ -101,12 +137,16 @@ def turned(derivation: Derivation) -> frozenset[str]:
     """The symbols whose axes change places: matrices with a row for each example, unless they are rearranged whole."""
     rows, labels = example_labels(derivation), labels_of(derivation)
     found = {n for n, own in labels.items() if len(own) == 2 and bare(own[0]) in rows and bare(own[1]) not in rows}
-    calls = [s.line.formula for s in derivation.statements if isinstance(s.line.formula, Call)]
-    for f in [f for f in calls if f.name in ("reshape", "concat") or f.name.startswith("opaque")]:
-        names = {name for arg in f.args for name in symbols(arg)}
-        if f.name != "concat" or not names <= found:
-            found -= names
+    whole_ = [f for s in derivation.statements if isinstance(f := s.line.formula, Call) and _moves(f)]
+    read = [(f.name, {name for arg in f.args for name in symbols(arg)}) for f in whole_]
+    for _ in read:  # what is put together with an array that stays as it is stays too
+        for how, names in read:
+            found -= names if how != "concat" or not names <= found else set()
     return frozenset(found)
+
+
+def _moves(f: Call) -> bool:
+    return f.name in ("reshape", "concat") or f.name.startswith("opaque")
 
 
 def labels_of(derivation: Derivation) -> dict[str, tuple[str, ...]]:
@@ -132,7 +172,7 @@ def verify(derivation: Derivation, seed: int = 0) -> tuple[Check, ...]:
         values = {n: Labeled(v.value.T, v.labels[::-1]) if n in found else v for n, v in at.values.items()}
         vocabulary = grammar.Vocabulary(values, at.sizes)
         for i, line in enumerate(turned_lines):
-            if any(name.startswith("opaque ") for name in _calls(line.formula)):
+            if any(name.startswith("opaque ") for name in calls(line.formula)):
                 reasons[i] = "opaque"
                 continue
             try:
@@ -150,10 +190,6 @@ def _check(errors: dict[str, float], reason: str) -> Check:
     return Check("failed" if failed else "verified", errors, reason or "; ".join(failed))
 
 
-def _calls(f: Formula) -> list[str]:
-    return [f.name] * isinstance(f, Call) + [name for p in parts(f) for name in _calls(p)]  # type: ignore[union-attr]
-
-
 def _error(got: np.ndarray, line: Line, values: Mapping[str, Labeled]) -> float:
     """The largest difference from the symbol's value, relative to the largest number that goes into the line."""
     expected = np.asarray(values[line.symbol].value, float)
@@ -162,7 +198,10 @@ def _error(got: np.ndarray, line: Line, values: Mapping[str, Labeled]) -> float:
     names = [n for n in symbols(line.formula) if line.kind != "backward" or n[0] in "δ∂g"]
     finite = [np.abs(a[np.isfinite(a)]) for a in (np.asarray(values[n].value, float) for n in (line.symbol, *names))]
     scale = max((float(a.max()) for a in finite if a.size), default=0.0) or 1.0
-    return float(np.abs(np.subtract(got, expected, where=np.isfinite(got), out=np.zeros(got.shape))).max(initial=0)) / scale
+    return (
+        float(np.abs(np.subtract(got, expected, where=np.isfinite(got), out=np.zeros(got.shape))).max(initial=0))
+        / scale
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +236,7 @@ def known(derivation: Derivation, derived: Derived, inputs: Sequence[Any]) -> Kn
     sizes = {}
     for element, root in composer.axes.kinds.items():
         node, space = pairs.get(element[0], element[0]), element[1] == "space"
-        sizes[composer.axes.names[root]] = (space_of(node) if space else node.shape)[element[-1]]
+        sizes[composer.axes.names[root]] = (space_of(node) if space else node.shape)[element[-1]]  # type: ignore
     return Known(values, sizes, derived.rows or 1, derived.rows or 1)
 
 
@@ -214,7 +253,6 @@ def data_of(derivation: Derivation) -> list[Node]:
     return [n for n in derivation.composer.names if n.op == "input" and not n.name.startswith("0")]
 
 
-
 class Reader:
     """The numbers of formulas whose symbols all have places, for many values of the labels at once."""
 
@@ -224,12 +262,15 @@ class Reader:
     def grown(self, at: Mapping[str, np.ndarray], labels: Sequence[str]) -> dict[str, np.ndarray]:
         """The values of labels with one more axis for each of ``labels``, which takes all its values there."""
         rank, more = max((a.ndim for a in at.values()), default=0), len(labels)
-        out = {label: a.reshape(a.shape + (1,) * more) for label, a in at.items()}
+        out: dict[str, np.ndarray] = {label: a.reshape(a.shape + (1,) * more) for label, a in at.items()}
         for k, label in enumerate(labels):
-            out[label] = np.arange(self.own.sizes[bare(label)]).reshape((1,) * (rank + k) + (-1,) + (1,) * (more - 1 - k))
+            out[label] = np.arange(self.own.sizes[bare(label)]).reshape(
+                (1,) * (rank + k) + (-1,) + (1,) * (more - 1 - k)
+            )
         return out
 
     def full(self, f: Formula, at: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The value at all places of the labels."""
         return np.broadcast_to(self.value(f, at), np.broadcast_shapes(*(a.shape for a in at.values())))
 
     def value(self, f: Formula, at: Mapping[str, np.ndarray]) -> Any:

@@ -35,7 +35,7 @@ def folded(items: Sequence[Any]) -> list[Any]:
 
 
 def _said(item: Any) -> str:
-    return f"{item.symbol} {getattr(item, 'text', '') or item.words}"
+    return f"{item.symbol} {getattr(item, 'text', '') or f'{item.words} {item.place}'}"
 
 
 def _repeats(shapes: list[tuple], numbers: list[list[int]], at: int) -> tuple[int, int]:

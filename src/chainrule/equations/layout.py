@@ -116,7 +116,11 @@ def _legend(ex: "Explanation", width: int, fold: bool) -> list[str]:
         if isinstance(e, str):
             out.append(f"  … {e}")
             continue
-        out += _wrapped(e.words, width, f"  {_padded(e.symbol, symbol)}  {e.shape:<{shape}}  ")
+        out += _wrapped(
+            f"{e.words} ({e.place})" if e.place else e.words,
+            width,
+            f"  {_padded(e.symbol, symbol)}  {e.shape:<{shape}}  ",
+        )
     return out
 
 

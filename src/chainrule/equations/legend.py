@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.equations.derive import Derivation, Statement
-from chainrule.equations.formula import Call, Formula, Matrix, Symbol, Total, parts
+from chainrule.equations.formula import Call, Formula, Matrix, Product, Quotient, Sum, Symbol, Total, parts, symbols
 from chainrule.trace.graph import Node
 
 FIRST = (
@@ -51,17 +51,19 @@ class Entry:
     symbol: str
     shape: str
     words: str
+    place: str = ""
+    """The layer that computes it."""
 
 
 def legend(derivation: Derivation) -> tuple[Entry, ...]:
     """All symbols: inputs first, then in the order of the lines."""
     composer, entries = derivation.composer, []
+    read = {name for s in derivation.statements for name in symbols(s.line.formula)}
     for node, name in composer.names.items():
-        if node.op in ("input", "constant", "drawn"):
+        if node.op in ("input", "constant", "drawn") and name in read:
             entries.append(Entry(name, shape_of(derivation, composer.natural(node), node), _leaf(derivation, node)))
     for s in derivation.statements:
-        node = s.view.node if s.by is None else s.by
-        entries.append(Entry(s.line.symbol, statement_shape(derivation, s), _words(derivation, s, node)))
+        entries.append(Entry(s.line.symbol, statement_shape(derivation, s), _words(s), s.place))
     return tuple(entries)
 
 
@@ -153,10 +155,9 @@ _FUNCTIONS = {
 }
 
 
-def _words(derivation: Derivation, statement: Statement, node: Node) -> str:
-    symbol, formula, line = statement.line.symbol, statement.line.formula, statement.line
-    where = f", in {statement.place}" if statement.place else ""
-    if line.kind == "backward":
+def _words(statement: Statement) -> str:
+    symbol, formula = statement.line.symbol, statement.line.formula
+    if statement.line.kind == "backward":
         if symbol.startswith("∂L/∂"):
             return f"how L changes with {symbol[4:]}"
         if symbol.endswith("₊"):
@@ -171,13 +172,28 @@ def _words(derivation: Derivation, statement: Statement, node: Node) -> str:
     if symbol.endswith("₋"):
         return f"{symbol[:-1]} at the step before"
     if symbol.startswith("z") and _has(formula, Matrix | Total):
-        return f"weighted sums of what comes in{where}"
-    if isinstance(formula, Call):
-        what = formula.args[0].name if isinstance(formula.args[0], Symbol) else "what is inside"
-        return _FUNCTIONS.get(formula.name, f"{formula.name} of {{}}").format(what) + where
-    if isinstance(formula, Symbol):
-        return f"a part of {formula.name}{where}"
-    return f"a step of the calculation{where}"
+        return "weighted sums of what comes in"
+    return _of_formula(formula)
+
+
+def _of_formula(formula: Formula) -> str:
+    match formula:
+        case Call(name, args):
+            what = args[0].name if args and isinstance(args[0], Symbol) else "what is inside"
+            return _FUNCTIONS.get(name, f"{name} of {{}}").format(what)
+        case Symbol(name):
+            return f"a part of {name}"
+        case Sum(((1, Symbol(a)), (1, Symbol(b)))):
+            return f"{a} plus {b}"
+        case Sum(((1, Symbol(a)), (-1, Symbol(b)))):
+            return f"{a} minus {b}"
+        case Sum(((1, Symbol(a)), (-1, Call("mean", (Symbol(b),))))) if a == b:
+            return f"{a} without its mean"
+        case Quotient(Symbol(a), Symbol(b)):
+            return f"{a} divided by {b}"
+        case Product((Symbol(a), Symbol(b))):
+            return f"{a} times {b}, number by number"
+    return "a step of the calculation"
 
 
 def _has(f: Formula, kind: type) -> bool:

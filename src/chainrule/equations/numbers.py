@@ -9,16 +9,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy import special
 
 from chainrule.equations import text
-from chainrule.equations.axes import bare, fresh, space_of
-from chainrule.equations.derive import Derivation, Derived, at_rows
+from chainrule.equations.axes import bare
+from chainrule.equations.columns import Known, Reader, data_of, example_labels, known
+from chainrule.equations.derive import Derivation, at_rows
 from chainrule.equations.formula import (
     Call,
     Formula,
-    Line,
-    Matrix,
     Negative,
     Number,
     Place,
@@ -29,16 +27,14 @@ from chainrule.equations.formula import (
     Symbol,
     Test,
     Total,
-    parts,
 )
 from chainrule.equations.layout import broken
-from chainrule.equations.legend import growing
 from chainrule.equations.meaning import Labeled
 from chainrule.equations.scales import paired
-from chainrule.equations.values import arguments, checked_values, graph_values
+from chainrule.equations.steps import explicit, named
+from chainrule.equations.values import arguments
 from chainrule.errors import CannotExplain
-from chainrule.trace.evaluate import ELEMENTWISE, full
-from chainrule.trace.graph import Node, reachable
+from chainrule.trace.graph import reachable
 
 WIDTH = 80
 """Columns of what is printed."""
@@ -108,7 +104,7 @@ def _header(derivation: Derivation, own: Known, example: int, values: Mapping[st
     """Which example it is, what it should be, and what the network makes of it."""
     graph, names = derivation.derived[0].graph, derivation.composer.names
     network = set(reachable(graph.outputs[1:], graph.links))
-    aims = [names[n] for n in _data(derivation) if (n not in network if network else names[n] == "y")]
+    aims = [names[n] for n in data_of(derivation) if (n not in network if network else names[n] == "y")]
     facts = [f"{name} = {_array(values[name], WIDTH)[0]}" for name in aims if name in values]
     for view in graph.outputs[1:]:
         name = names.get(view.node, "")
@@ -160,7 +156,9 @@ def _array(value: np.ndarray, room: int) -> list[str]:
         rows = [[*row[:3], "…", row[3]] for row in rows]
     joined = [f"[{', '.join(row)}]" for row in rows]
     joined = [*joined[:3], "…", joined[3]] if len(value) > 4 else joined
-    return ["[" * (k == 0) + " " * (k > 0) + row + "]" * (k == len(joined) - 1) for k, row in enumerate(joined)] or ["[]"]
+    return ["[" * (k == 0) + " " * (k > 0) + row + "]" * (k == len(joined) - 1) for k, row in enumerate(joined)] or [
+        "[]"
+    ]
 
 
 def _format(value: np.ndarray) -> Callable[[Any], str]:
@@ -180,7 +178,9 @@ def _written(number: Any) -> str:
     return words.get(str(number), f"{number}".replace("-", "−"))
 
 
-def terms(derivation: Derivation, symbol: str, index: Sequence[int] | int = ()) -> tuple[list[tuple[float, ...]], float]:
+def terms(
+    derivation: Derivation, symbol: str, index: Sequence[int] | int = ()
+) -> tuple[list[tuple[float, ...]], float]:
     """The entry of a line as a sum of products: the factors of each term, and the entry itself.
 
     What is no sum is one term with one factor. CannotExplain for places outside of the symbol.
@@ -256,15 +256,21 @@ def _entry(derivation: Derivation, symbol: str, index: Sequence[int] | int) -> t
         (step,) = f.labels
         edge = 0 if f.name == "before" else own.sizes[bare(step)] - 1
         moved = at | {step: at[step] + (-1 if f.name == "before" else 1)}
-        return (name, at, explicit(f.args[1], symbols)) if at[step] == edge else (name, moved, explicit(f.args[0], symbols))
+        return (
+            (name, at, explicit(f.args[1], symbols))
+            if at[step] == edge
+            else (name, moved, explicit(f.args[0], symbols))
+        )
     if f.name.startswith("opaque"):
-        raise CannotExplain(f"{name} is made by {f.name}, which is computed and not derived: its entries have no terms.")
+        raise CannotExplain(
+            f"{name} is made by {f.name}, which is computed and not derived: its entries have no terms."
+        )
     return name, at, explicit(f, symbols)
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes formulas at single values of their labels: with the symbols, or with ``digits`` digits of their numbers."""
+    """Writes formulas at single values of labels: with the symbols, or with their numbers in ``digits`` digits."""
 
     reader: Reader
     limit: int

@@ -2,22 +2,20 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainrule.equations import algebra, text
-from chainrule.equations.axes import bare, fresh
+from chainrule.equations.axes import fresh
+from chainrule.equations.columns import calls, mapped, operand
 from chainrule.equations.compose import Composer
 from chainrule.equations.derive import Derivation, Statement
 from chainrule.equations.formula import (
     Call,
     Formula,
-    Line,
     Matrix,
-    Negative,
     Number,
     Place,
-    Power,
     Product,
     Quotient,
     Sum,
@@ -30,7 +28,8 @@ from chainrule.equations.legend import legend
 from chainrule.equations.rules import SLOPES
 from chainrule.equations.scales import paired, scales
 from chainrule.errors import CannotExplain
-from chainrule.trace.graph import Index, Lookup, Node, View, reachable, value_of, whole
+from chainrule.trace.evaluate import ALONG
+from chainrule.trace.graph import Index, Lookup, Node, View, reachable, whole
 
 GREEK = {"gamma": "γ", "beta": "β", "sigma": "σ", "mu": "μ", "ell": "ℓ"}
 MEANINGS = {
@@ -79,7 +78,7 @@ def unfolded(derivation: Derivation, symbol: str) -> tuple[Step, ...]:
     if statement.line.kind == "backward":
         return tuple(_Unfolding(derivation, statement).steps())
     words = next(e.words for e in legend(derivation) if e.symbol == name)
-    known = [MEANINGS[f] for f in dict.fromkeys(_calls(statement.line.formula)) if f in MEANINGS]
+    known = [MEANINGS[f] for f in dict.fromkeys(calls(statement.line.formula)) if f in MEANINGS]
     claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
     return (claim, Step(f"{name} is {words}."), *(Step(f"{meaning}.") for meaning in known))
 
@@ -97,38 +96,6 @@ def named(derivation: Derivation, symbol: str) -> str:
             return meant
     near = difflib.get_close_matches(given, names, 5, 0.3) or list(names)[:5]
     raise CannotExplain(f"There is no symbol {symbol!r} in this explanation. Near are {', '.join(near)}.")
-
-
-def mapped(f: Formula, change: Callable[[Formula], Formula]) -> Formula:
-    """The formula with each of its parts changed."""
-    match f:
-        case Symbol(_, index) if index is not None:
-            return replace(f, index=tuple(map(change, index)))  # type: ignore[arg-type]
-        case Sum(terms):
-            return Sum(tuple((sign, change(t)) for sign, t in terms))
-        case Product(factors):
-            return Product(tuple(map(change, factors)))
-        case Quotient(a, b) | Power(a, b):
-            return type(f)(change(a), change(b))
-        case Test(relation, a, b):
-            return Test(relation, change(a), change(b))
-        case Negative(body):
-            return Negative(change(body))
-        case Total(labels, body):
-            return Total(labels, change(body))
-        case Call(name, args, labels):
-            return Call(name, tuple(map(change, args)), labels)
-    return f
-
-
-def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
-    """The labels of one side of a matrix product: of a transposed one the last two exchanged, primes from the left."""
-    own, out = list(labels[of.name]), []
-    if not of.transposed:
-        return own
-    for label in [*own[:-2], own[-1], own[-2]]:
-        out.append(fresh(label, out))
-    return out
 
 
 def explicit(f: Formula, labels: Mapping[str, Sequence[str]]) -> Formula:
@@ -163,21 +130,6 @@ def explicit(f: Formula, labels: Mapping[str, Sequence[str]]) -> Formula:
     return mapped(f, inner)
 
 
-def calls(f: Formula) -> list[str]:
-    """The functions in a formula, in reading order."""
-    return [f.name] * isinstance(f, Call) + [name for p in parts(f) for name in calls(p)]  # type: ignore[union-attr]
-
-
-@dataclass(frozen=True)
-class _Slope:
-    """How a reader changes with a node that it reads: in words, or as a formula at places of both."""
-
-    left: str
-    right: str
-    summed: Formula | None = None
-    """The gradient by the reader times the slope, summed over all places of the reader."""
-
-
 class _Unfolding:
     """The steps of one line of back-propagation."""
 
@@ -206,7 +158,7 @@ class _Unfolding:
             out = [Step(row) for row in self.chain(node)]
         for inner in self.between(node):
             out += self.contributions(inner, f"∂L/∂{self.said(inner)}", self.composer.natural(inner))
-        places = self.statement.order or self.backward.delta[node].plain or ()
+        places = self.statement.order if self.statement.by is not None else self.backward.delta[node].plain or ()
         own = tuple(line.labels[places.index(axis)] for axis in range(len(places)))
         out += self.contributions(node, line.symbol, own)
         return out if out[-1].text == claim.text else [*out, claim]
@@ -219,7 +171,7 @@ class _Unfolding:
         """What a line is that is no gradient by an array of the forward pass."""
         symbol, node = self.statement.line.symbol, self.statement.view.node
         if node.op == "carry":
-            return f"{symbol} is what the step after of the loop sends back; what comes from after the loop enters at its end."
+            return f"{symbol} is what the step after sends back; what comes from after the loop enters at its end."
         users = [s.line.symbol for s in self.derivation.statements if symbol in symbols(s.line.formula)]
         return f"{symbol} is a part of {' and '.join(users)}."
 
@@ -292,20 +244,24 @@ class _Unfolding:
         """The slopes of all readers of a node, what comes through each of them, and the sum."""
         found, delta = self.backward.parts[node], self.backward.delta[node]
         if delta.node in self.names and delta.node is not self.statement.view.node and node not in self.deltas:
-            return [Step(f"{head} = {text.text(self.composer.read(delta, own))}", own, (self.composer.read(delta, own),), delta)]
+            return [
+                Step(
+                    f"{head} = {text.text(self.composer.read(delta, own))}",
+                    own,
+                    (self.composer.read(delta, own),),
+                    delta,
+                )
+            ]
         out, seen = [], dict.fromkeys((reader for reader, _ in found), 0)
         for reader, part in found:
-            slope = None
-            if reader is None:
-                through = "the step after"
-            else:
+            claims, through = [self.simplified(part, own)], "the step after"
+            if reader is not None:
                 places = [i for i, v in enumerate(reader.args) if v.node is node]
-                slope = self.slope(reader, places[seen[reader]], own)
+                words, summed = self.slope(reader, places[seen[reader]], own)
                 seen[reader] += 1
                 through = self.said(reader)
-                out.append(Step(f"∂{through}/∂{slope.left} = {slope.right}" if slope.left else slope.right))
-            claims = [slope.summed] if slope is not None and slope.summed is not None else []
-            claims.append(self.simplified(part, own))
+                out.append(Step(words))
+                claims = [*([] if summed is None else [summed]), *claims]
             shown = dict.fromkeys(text.text(f) for f in claims)
             start = f"{head} = " if len(found) == 1 else f"through {through}: "
             out.append(Step(start + " = ".join(shown), own, tuple(claims), part))
@@ -316,6 +272,103 @@ class _Unfolding:
 
     def simplified(self, view: View, own: tuple[str, ...]) -> Formula:
         """A contribution as lines have it."""
-        if view.node is self.statement.view.node and self.statement.line.formula != self.composer.read(view, own):
-            return self.statement.line.formula
+        line = self.statement.line
+        if view.node is self.statement.view.node and self.names.get(view.node) == line.symbol:
+            return line.formula
         return self.composer.read(view, own)
+
+    def slope(self, reader: Node, which: int, own: tuple[str, ...]) -> tuple[str, Formula | None]:
+        """How a reader changes with its argument number ``which``, and the gradient by it times that, summed.
+
+        The argument's axes have the labels ``own``. Without a formula, the words say what happens.
+        """
+        view = reader.args[which]
+        top, bottom = self.said(reader), self.said(view.node)
+        words = {
+            "reshape": f"{top} has the same numbers as {bottom}, arranged in another shape",
+            "concat": f"{top} holds the numbers of {bottom} as a part",
+            "carry": f"{top} starts with {bottom}",
+            "opaque": f"∂{top}/∂{bottom} is computed by the program, and not derived here",
+        }
+        if reader.op in words:
+            return words[reader.op], None
+        space, tests = self.spaced(reader, view, own)
+        out = space[: len(reader.shape)]
+        if reader.name in ("softmax", "log_softmax"):
+            out = list(space)
+            for axis in reader.axes:
+                out[axis] = fresh(space[axis], [*space, *out])
+        local = self.local(reader, which, space, out)
+        if local is None:
+            return f"∂{top}/∂{bottom} is 1 where {top} is the first of the largest (or smallest) numbers, else 0", None
+        body = algebra.times(self.gradient(reader, out), local)
+        for test in tests:
+            body = algebra.times(body, test)
+        summed = tuple(label for label in dict.fromkeys([*out, *space]) if label not in own)
+        total = Total(summed, body) if summed else body
+        if reader.op == "map" and view.whole:
+            return f"∂{top}/∂{bottom} = {text.text(local)}", total
+        entries = ", ".join(text.text(explicit(self.composer.entry(i, space), self.labels)) for i in view.index)
+        left = f"∂{top}[{', '.join(out)}]/∂{bottom}[{entries}]".replace("[]", "")
+        return f"{left} = {text.text(explicit(local, self.labels))}", total
+
+    def spaced(self, reader: Node, view: View, own: tuple[str, ...]) -> tuple[list[str], list[Formula]]:
+        """Labels for the space of a reader whose argument has the labels ``own``, and tests of which places it reads."""
+        space: list[str] = [""] * len(view.shape)
+        others: list[tuple[str, Index | Lookup]] = []
+        for label, index, size in zip(own, view.index, view.node.shape, strict=True):
+            if index.plain is not None and not space[index.plain] and view.shape[index.plain] == size:
+                space[index.plain] = label
+            else:
+                others.append((label, index))
+        for p in range(len(space)):
+            space[p] = space[p] or fresh(self.composer.axes.space(reader, p), [*space, *own])
+        return space, [Test("=", Place(((label, 1),)), self.composer.entry(i, space)) for label, i in others]
+
+    def local(self, reader: Node, which: int, space: list[str], out: list[str]) -> Formula | None:
+        """The slope of a reader by one of its arguments, between one place of each."""
+        if reader.op == "map":
+            composer, slope = self.table(reader, which)
+            return composer.read(slope, space)
+        reads = [self.composer.read(v, space) for v in reader.args]
+        if reader.op == "contract":
+            product: Formula = Number(1)
+            for k, factor in enumerate(reads):
+                product = product if k == which else algebra.times(product, factor)
+            return product
+        axes, x, y = tuple(space[a] for a in reader.axes), reads[which], self.composer.read(whole(reader), out)
+        here = [Test("=", Place(((out[a], 1),)), Place(((space[a], 1),))) for a in reader.axes if len(out) > a]
+        same: Formula = here[0] if len(here) == 1 else Product(tuple(here))
+        shares = Call("softmax", (x,), axes)
+        match reader.name:
+            case "softmax":
+                return algebra.times(y, algebra.plus(same, self.composer.read(whole(reader), space), -1))
+            case "log_softmax":
+                return algebra.plus(same, shares, -1)
+            case "logsumexp":
+                return shares
+            case "cross_entropy":
+                return algebra.plus(shares, Test("=", Place(((axes[0], 1),)), reads[1]), -1)
+            case "prod":
+                return algebra.over(y, x)
+            case "max" | "min" if reader.args[0].plain is not None:
+                return Quotient(Test("=", x, y), Total(axes, Test("=", x, y)))
+        return None
+
+    def table(self, reader: Node, which: int) -> tuple[Composer, View]:
+        """The slope of an elementwise function, and a composer that knows which of its numbers grow with N."""
+        slope = _slope(reader, which)
+        twin = self.derivation.pairs.get(reader)
+        if twin is None:
+            return self.composer, slope
+        pairs = paired(reachable([slope], {}), reachable([_slope(twin, which)], {})) or {}
+        rows = tuple(d.rows for d in self.derivation.derived)
+        grown = scales(pairs, rows) or {}  # type: ignore[arg-type]
+        return replace(self.composer, scales={**self.composer.scales, **grown}), slope
+
+
+def _slope(reader: Node, which: int) -> View:
+    slope = SLOPES[reader.name](*reader.args, whole(reader))[which]
+    if slope is None:
+        raise CannotExplain(f"{reader.name} has no slope by its argument number {which}.")
+    return slope

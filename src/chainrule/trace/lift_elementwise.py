@@ -142,8 +142,10 @@ def where(which: View, yes: View, no: View, place: str) -> View:
 
 
 def _wraps(shifted: View, index: View) -> bool:
-    """Whether one view is the other plus a number, as JAX writes an index that counts from the end."""
-    node = shifted.node
+    """Whether one view is the other plus a number, as JAX writes an index that may count from the end, and needs not."""
+    node, made = shifted.node, index.node
+    if made.op == "map" and (made.name in ("negative", "subtract") or any((value_of(v) or 0) < 0 for v in made.args)):
+        return False
     if node.op != "map" or node.name != "add" or value_of(node.args[1]) is None:
         return False
     return same(node.args[0].put(_back(shifted), shifted.shape), index)
