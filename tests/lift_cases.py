@@ -51,7 +51,17 @@ def total(*arrays):
 @case()
 def functions_of_one_number(a):
     everywhere = [jnp.exp, jnp.exp2, jnp.expm1, jnp.tanh, jnp.sin, jnp.cos, jnp.tan, jnp.sinh, jnp.cosh, jnp.arcsinh]
-    everywhere += [jnp.arctan, jnp.abs, jnp.sign, jnp.floor, jnp.ceil, jnp.round, jnp.square, lax.logistic, jnp.negative]
+    everywhere += [
+        jnp.arctan,
+        jnp.abs,
+        jnp.sign,
+        jnp.floor,
+        jnp.ceil,
+        jnp.round,
+        jnp.square,
+        lax.logistic,
+        jnp.negative,
+    ]
     everywhere += [lax.erf, lax.erfc, jnp.cbrt, lambda x: x**3, lambda x: x**-2, lax.stop_gradient, jnp.positive]
     inside = [jnp.log, jnp.log1p, jnp.sqrt, lax.rsqrt, jnp.arcsin, jnp.arccos, jnp.arctanh, lax.erf_inv, lax.lgamma]
     inside += [lambda x: jnp.arccosh(x + 1.5), jnp.reciprocal, lambda x: x**0.3, lambda x: 2.0**x]
@@ -78,7 +88,15 @@ def functions_of_two_numbers(a):
 @case()
 def whole_numbers(a):
     def f(x, i):
-        made = [x * (i // 2), x * (i % 2), x * i**2, x * (-i), x * lax.rem(i, 2), x * lax.div(i, 3), x * jnp.minimum(i, 1)]
+        made = [
+            x * (i // 2),
+            x * (i % 2),
+            x * i**2,
+            x * (-i),
+            x * lax.rem(i, 2),
+            x * lax.div(i, 3),
+            x * jnp.minimum(i, 1),
+        ]
         return total(*made, x * jnp.sign(i - 2), jnp.where(i == 1, x, 0), x * (i.astype(jnp.int8) > 1))
 
     return f, a("nd"), a.ids("nd", 4)
@@ -107,7 +125,16 @@ def reductions(a):
 def products(a):
     def f(p):
         x, w, v, b = p
-        return total(x @ w, w.T @ v, v @ w, jnp.outer(v, v), b @ w, b @ jnp.swapaxes(b, 1, 2), jnp.tensordot(b, w, 1), x * w.sum())
+        return total(
+            x @ w,
+            w.T @ v,
+            v @ w,
+            jnp.outer(v, v),
+            b @ w,
+            b @ jnp.swapaxes(b, 1, 2),
+            jnp.tensordot(b, w, 1),
+            x * w.sum(),
+        )
 
     return f, (a("nd"), a("dh"), a("d"), a("knd"))
 
@@ -140,8 +167,21 @@ def einsums(a):
 @case()
 def shapes(a):
     def f(x):
-        made = [x.T, x.reshape(a.n, -1), x.reshape(-1), x[None], x.transpose(1, 0, 2), jnp.moveaxis(x, 2, 0), x[:, :, None]]
-        made += [jnp.broadcast_to(x[:, :1], x.shape), jnp.tile(x, (1, 2, 1)), jnp.repeat(x, 2, 1), jnp.stack([x, 2 * x], 1)]
+        made = [
+            x.T,
+            x.reshape(a.n, -1),
+            x.reshape(-1),
+            x[None],
+            x.transpose(1, 0, 2),
+            jnp.moveaxis(x, 2, 0),
+            x[:, :, None],
+        ]
+        made += [
+            jnp.broadcast_to(x[:, :1], x.shape),
+            jnp.tile(x, (1, 2, 1)),
+            jnp.repeat(x, 2, 1),
+            jnp.stack([x, 2 * x], 1),
+        ]
         made += [jnp.concatenate([x, x**2, jnp.ones_like(x)], 2), *jnp.split(x, [1, 2], 1), *jnp.unstack(x, axis=0)]
         made += [jnp.squeeze(x[:1]), x.reshape(a.k, a.n, a.d).sum(1), jnp.ravel(x)[::2]]
         return total(*made)
@@ -152,9 +192,31 @@ def shapes(a):
 @case()
 def slices(a):
     def f(x):
-        made = [x[1:], x[:, ::2], x[:, 1:-1], x[..., -1], x[0, 1], x[::-1], x[:, ::-2], jnp.flip(x, (0, 2)), jnp.roll(x, 1, 1)]
-        made += [jnp.roll(x, (1, -1), (0, 2)), x[:, :2] * x[:, 1:3], jnp.diff(x, axis=1), jnp.trace(x[0, :2, :2]), x[1:2]]
-        made += [jnp.tril(x), jnp.triu(x[0]), jnp.diagonal(x, axis1=0, axis2=1), jnp.eye(a.n) @ x[:, 0], x[:, 1:] @ x[0].T]
+        made = [
+            x[1:],
+            x[:, ::2],
+            x[:, 1:-1],
+            x[..., -1],
+            x[0, 1],
+            x[::-1],
+            x[:, ::-2],
+            jnp.flip(x, (0, 2)),
+            jnp.roll(x, 1, 1),
+        ]
+        made += [
+            jnp.roll(x, (1, -1), (0, 2)),
+            x[:, :2] * x[:, 1:3],
+            jnp.diff(x, axis=1),
+            jnp.trace(x[0, :2, :2]),
+            x[1:2],
+        ]
+        made += [
+            jnp.tril(x),
+            jnp.triu(x[0]),
+            jnp.diagonal(x, axis1=0, axis2=1),
+            jnp.eye(a.n) @ x[:, 0],
+            x[:, 1:] @ x[0].T,
+        ]
         return total(*made)
 
     return f, a("nkd")
@@ -180,12 +242,29 @@ def lookups(a):
 
     def f(p, ids, pairs, one):
         e, x = p
-        made = [e[ids], jnp.take(e, ids, axis=0), jnp.take(e, pairs, axis=1), e[:, pairs], e[ids, 1], e[ids[:, 0], pairs]]
+        made = [
+            e[ids],
+            jnp.take(e, ids, axis=0),
+            jnp.take(e, pairs, axis=1),
+            e[:, pairs],
+            e[ids, 1],
+            e[ids[:, 0], pairs],
+        ]
         made += [x[jnp.arange(a.n), pairs], jnp.take_along_axis(x, pairs[:, None], 1), x[one][:, pairs], x[one[0]]]
         made += [x[:, one[0]], lax.dynamic_index_in_dim(x, one[1], 0), lax.dynamic_slice(x, (one[0], 0), (1, a.d - 1))]
-        made += [lax.dynamic_slice_in_dim(e, pairs[0], 2), x[jnp.argmax(x, 0)], e.at[ids].get(mode="fill"), x[-1, ids[0, 0] - a.k]]
+        made += [
+            lax.dynamic_slice_in_dim(e, pairs[0], 2),
+            x[jnp.argmax(x, 0)],
+            e.at[ids].get(mode="fill"),
+            x[-1, ids[0, 0] - a.k],
+        ]
         made += [jax.vmap(lambda row, i: row[i])(x, pairs), jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1)]
-        made += [jax.nn.one_hot(pairs, a.d) @ x.T, x[:, jnp.array([1, 0, 1])], e[ids][..., ::2], jnp.take(x, jnp.array([1, 0]), 0)]
+        made += [
+            jax.nn.one_hot(pairs, a.d) @ x.T,
+            x[:, jnp.array([1, 0, 1])],
+            e[ids][..., ::2],
+            jnp.take(x, jnp.array([1, 0]), 0),
+        ]
         return total(*made)
 
     return f, (a("7d") if a.k < 5 else a("8d"), a("nd")), ids, pairs, one
@@ -198,10 +277,18 @@ def writings(a):
     def f(p, ids, one):
         x, v = p
         made = [x.at[one[0]].set(v), x.at[1].set(v), x.at[:, 1].set(2.0), x.at[:, 1:3].set(0.5), x.at[ids].add(v)]
-        made += [x.at[ids, 1:3].add(v[:2]), x.at[ids].add(v[1] * x[ids]), x.at[0].multiply(3.0), x.at[one[1], 1].set(v[0])]
+        made += [
+            x.at[ids, 1:3].add(v[:2]),
+            x.at[ids].add(v[1] * x[ids]),
+            x.at[0].multiply(3.0),
+            x.at[one[1], 1].set(v[0]),
+        ]
         made += [lax.dynamic_update_slice(x, x[:1, :2] ** 2, (one[0], 1)), x.at[1, 2].add(v[0]), x.at[ids].subtract(v)]
         made += [lax.dynamic_update_slice(x, v[None, :2], (0, one[0] % 2)), x.at[:1].set(v), x.at[::2, 0].set(v[0])]
-        made += [jnp.zeros_like(x).at[jnp.arange(a.n), one[0]].set(v[1]), lax.dynamic_update_index_in_dim(x, v, one[1], 0)]
+        made += [
+            jnp.zeros_like(x).at[jnp.arange(a.n), one[0]].set(v[1]),
+            lax.dynamic_update_index_in_dim(x, v, one[1], 0),
+        ]
         return total(*made, jax.ops.segment_sum(x[ids], one, a.n))
 
     return f, (a("nd"), a("d")), ids, one
@@ -219,7 +306,11 @@ def writings_that_may_meet(a):
 def poolings(a):
     def f(x):
         made = []
-        for size, stride, padding in (((2, 3), (2, 1), "SAME"), ((3, 2), (1, 2), "VALID"), ((2, 2), (3, 2), ((1, 0), (0, 1)))):
+        for size, stride, padding in (
+            ((2, 3), (2, 1), "SAME"),
+            ((3, 2), (1, 2), "VALID"),
+            ((2, 2), (3, 2), ((1, 0), (0, 1))),
+        ):
             dims, strides = (1, *size, 1), (1, *stride, 1)
             pad = padding if isinstance(padding, str) else ((0, 0), *padding, (0, 0))
             made.append(lax.reduce_window(x, -jnp.inf, lax.max, dims, strides, pad))
@@ -313,7 +404,9 @@ def scans(a):
         mapped = lax.map(lambda row: row @ p, x)
         swapped, _ = lax.scan(lambda c, row: ((c[1] + row.sum(), c[0] * 0.9), None), (p[0, 0], p[1, 0]), x)
         last, cumulative = lax.scan(lambda c, row: (c + row, c), jnp.zeros(a.d), x * p[:, 0])
-        nested, _ = lax.scan(lambda c, row: (lax.scan(lambda s, v: (jnp.sin(s * v) + p[0], s), c, row)[0], None), p[1], x)
+        nested, _ = lax.scan(
+            lambda c, row: (lax.scan(lambda s, v: (jnp.sin(s * v) + p[0], s), c, row)[0], None), p[1], x
+        )
         return total(only_rows, counted, index, mapped, *swapped, last, cumulative, nested)
 
     return f, a("dh"), a("td")
@@ -353,10 +446,15 @@ def neural_ode(a):
 @case()
 def branches(a):
     def f(x, i):
-        made = [lax.cond(x[0, 0] > 0, jnp.sin, lambda v: v**2, x), lax.cond(i == 1, lambda v: (v, 2.0), lambda v: (v * v, 3.0), x)[0]]
+        made = [
+            lax.cond(x[0, 0] > 0, jnp.sin, lambda v: v**2, x),
+            lax.cond(i == 1, lambda v: (v, 2.0), lambda v: (v * v, 3.0), x)[0],
+        ]
         made.append(lax.switch(i, [jnp.sin, jnp.cos, lambda v: v * 3], x))
         made.append(jax.vmap(lambda row: lax.cond(row[0] > 0, jnp.sin, jnp.cos, row))(x))
-        made.append(lax.scan(lambda c, row: (lax.cond(row[0] > 0, lambda c: c + row, lambda c: c * 0.5, c), None), x[0], x)[0])
+        made.append(
+            lax.scan(lambda c, row: (lax.cond(row[0] > 0, lambda c: c + row, lambda c: c * 0.5, c), None), x[0], x)[0]
+        )
         return total(*made)
 
     return f, a("nd"), np.int32(1)
@@ -385,8 +483,17 @@ def transformations(a):
 
     def f(p, x):
         net = lambda p, v: jnp.tanh(p["W"].T @ v + p["b"])  # noqa: E731
-        made = [jax.vmap(net, (None, 0))(p, x), jax.checkpoint(lambda v: jnp.sin(v) ** 2)(x), jax.jit(jnp.cos)(x), cube(x)]
-        made += [jax.vmap(jax.vmap(lambda u, v: u * v, (0, None)), (None, 0))(p["b"], p["b"]), jax.nn.relu(x), jax.nn.relu6(3 * x)]
+        made = [
+            jax.vmap(net, (None, 0))(p, x),
+            jax.checkpoint(lambda v: jnp.sin(v) ** 2)(x),
+            jax.jit(jnp.cos)(x),
+            cube(x),
+        ]
+        made += [
+            jax.vmap(jax.vmap(lambda u, v: u * v, (0, None)), (None, 0))(p["b"], p["b"]),
+            jax.nn.relu(x),
+            jax.nn.relu6(3 * x),
+        ]
         made += [jax.vmap(lambda v: jax.grad(lambda u: jnp.sum(jnp.sin(u) ** 3))(v))(x), lax.reduce_precision(x, 8, 7)]
         made += [jax.lax.stop_gradient(x) * x, lax.optimization_barrier(x), jax.jvp(jnp.tanh, (x,), (x**2,))[1]]
         return total(*made)
@@ -394,11 +501,28 @@ def transformations(a):
     return f, {"W": a("dh"), "b": a("h")}, a("nd")
 
 
-@case("sort", "cumprod", "cummax", "cumlogsumexp", "top_k", "lu", "platform_index", "digamma", "reduce_and", "reduce", "round")
+@case(
+    "sort",
+    "cumprod",
+    "cummax",
+    "cumlogsumexp",
+    "top_k",
+    "lu",
+    "platform_index",
+    "digamma",
+    "reduce_and",
+    "reduce",
+    "round",
+)
 def operations_without_a_rule(a):
     def f(x, i):
         made = [jnp.sort(x, 0), jnp.sort(x, axis=1) ** 2, x[jnp.argsort(x[:, 0])], jnp.cumprod(x, 1), lax.cummax(x, 0)]
-        made += [lax.cumlogsumexp(x, 1), lax.top_k(x, 2)[0], jnp.linalg.det(x @ x.T + jnp.eye(a.n)), lax.digamma(x**2 + 1)]
+        made += [
+            lax.cumlogsumexp(x, 1),
+            lax.top_k(x, 2)[0],
+            jnp.linalg.det(x @ x.T + jnp.eye(a.n)),
+            lax.digamma(x**2 + 1),
+        ]
         made += [lax.reduce(x, 0.0, lambda u, v: u * v + u + v, (0,)), lax.round(x) * x, x * lax.reduce_and(i, (0,))]
         return total(*made, jax.vmap(lambda row: jnp.sort(row) ** 2)(x), lax.map(jnp.sort, x))
 
@@ -421,9 +545,22 @@ def attention(a):
 def losses_of_optax(a):
     def f(z, y, i, b):
         p = jax.nn.softmax(y)
-        made = [optax.softmax_cross_entropy(z, p), optax.softmax_cross_entropy_with_integer_labels(z, i), optax.l2_loss(z, y)]
-        made += [optax.sigmoid_binary_cross_entropy(z, b), optax.huber_loss(z, y, delta=0.7), optax.log_cosh(z, y), optax.hinge_loss(z, 2 * b - 1)]
-        made += [optax.kl_divergence(jax.nn.log_softmax(z), p), optax.cosine_similarity(z, y), optax.sigmoid_focal_loss(z, b, gamma=2.0)]
+        made = [
+            optax.softmax_cross_entropy(z, p),
+            optax.softmax_cross_entropy_with_integer_labels(z, i),
+            optax.l2_loss(z, y),
+        ]
+        made += [
+            optax.sigmoid_binary_cross_entropy(z, b),
+            optax.huber_loss(z, y, delta=0.7),
+            optax.log_cosh(z, y),
+            optax.hinge_loss(z, 2 * b - 1),
+        ]
+        made += [
+            optax.kl_divergence(jax.nn.log_softmax(z), p),
+            optax.cosine_similarity(z, y),
+            optax.sigmoid_focal_loss(z, b, gamma=2.0),
+        ]
         made += [optax.squared_error(z, y), optax.safe_softmax_cross_entropy(z, p)]
         made += [optax.smooth_labels(p, 0.1) * z, optax.cosine_distance(z, y)]
         return total(*made)
@@ -433,7 +570,9 @@ def losses_of_optax(a):
 
 @case()
 def activations_of_jax(a):
-    names = "relu relu6 sigmoid softplus silu log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu selu gelu"
+    names = (
+        "relu relu6 sigmoid softplus silu log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu selu gelu"
+    )
     names += " soft_sign squareplus mish softmax log_softmax standardize sparse_plus"
 
     def f(x):

@@ -277,6 +277,20 @@ FUNCTIONS = {
         ),
         "logic": lambda x: ((x > 0) & ~(x > 1) | (x < -1)).float() + torch.logical_xor(x > 0, x < 1) + x.isnan() * x,
     },
+    "more numbers": {
+        "circular": lambda x: x.sin() + x.tan() + (x / 9).asin() + (x / 9).acos() + torch.atan2(x, 1 - x),
+        "hyperbolic": lambda x: x.sinh() + x.cosh() + x.asinh() + (x.abs() + 2).acosh() + (x / 9).atanh(),
+        "logarithms": lambda x: x.abs().log() + (x.abs() + 1).log2() - (x.abs() + 1).log10() + x.exp2() + x.expm1(),
+        "whole": lambda x: x.floor() + x.ceil() * 2 + (x // 0.4) * x + x.clamp_max(0.3) + x.reciprocal(),
+        "between": lambda x: (
+            torch.lerp(x, x.cos(), 0.3) + torch.addcdiv(x, x, x.abs() + 1, value=2) + x.nan_to_num(1.0)
+        ),
+        "tests": lambda x: ((x == x.round()) | (x != 0) ^ (x >= 1)).logical_not().float() + torch.isinf(x) * x,
+        "both": lambda x: (
+            torch.logical_and(x > 0, x < 1) * x + torch.logical_or(x > 1, x < 0) * x + torch.minimum(x, -x)
+        ),
+        "softmax": lambda x: torch._softmax(x, 1, False) + torch._log_softmax(x, 2, False),
+    },
     "sums along axes": {
         "reductions": lambda x: (
             x.sum((0, 2)) + x.mean() + x.var(1).sum() + x.std((0, 2), correction=0) + x.prod(1).sum()
@@ -285,6 +299,10 @@ FUNCTIONS = {
         "places": lambda x: (x.argmax(1), x.min(2)[1], x.sort(1, descending=True)[0], x.topk(2, -1, largest=False)),
         "norms": lambda x: x.norm(dim=-1) + x.norm(p=1, dim=-1) + x.norm(p=3, dim=-1) + F.normalize(x, dim=1).sum(-1),
         "sums": lambda x: x.logsumexp((1, 2), keepdim=True) + x.cumsum(1) + torch.cumsum(x.flip(1), -1),
+        "more": lambda x: (
+            x.amax((1, 2)) + x.cumprod(2).sum() + x.prod() + torch.var_mean(x, 1)[0].sum() + x.argmin() * x.max()
+        ),
+        "other": lambda x: torch.max(x, x * 2) - torch.min(x, x * x),
         "tests": lambda x: torch.stack([(x > 0).any(1), (x > -9).all(1)]).float().sum() + x,
     },
     "products": {
@@ -292,6 +310,20 @@ FUNCTIONS = {
         "affine": lambda x: (
             torch.baddbmm(x[:, :, :1], x, x.mT, beta=0.5, alpha=2) + torch.addmm(x[0, :, :1], x[0], x[1].T)
         ),
+    },
+    "vectors": {
+        "matrix": lambda x: (
+            torch.mm(x[0], x[1].T) @ x[0] + torch.mv(x[0], x[1, 0])[:, None] + torch.dot(x[0, 0], x[1, 1])
+        ),
+        "affine": lambda x: torch.addmv(x[0, :, 0], x[0], x[1, 1]),
+    },
+    "resized": {
+        "line": lambda x: torch.cat([F.interpolate(x, 7), F.interpolate(x, scale_factor=1.7, mode="linear")], -1),
+        "volume": lambda x: (
+            F.interpolate(x[None], (3, 2, 6)) + F.interpolate(x[None], (3, 2, 6), mode="trilinear", align_corners=True)
+        ),
+        "parts": lambda x: F.adaptive_avg_pool3d(x[None], (1, 2, 3)) + F.adaptive_max_pool3d(x[None], (1, 2, 3)),
+        "largest": lambda x: F.max_pool3d(x[None], (1, 2, 3)) + torch.constant_pad_nd(x, (1, -4), 2.0)[:, 1:],
     },
     "shapes": {
         "views": lambda x: x.permute(2, 0, 1).reshape(-1, 3).unflatten(0, (5, -1)).unsqueeze(1).expand(5, 2, -1, 3),
@@ -323,11 +355,25 @@ FUNCTIONS = {
             F.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.3)
             + F.scaled_dot_product_attention(x, x, x, torch.ones(3, 3).tril().bool())
         ),
-        "detached": lambda x: x.detach() * x + x.double().float(),
+        "detached": lambda x: x.detach() * x + x.double().float() + _still(x) * x,
+        "filled": lambda x: (
+            x + x.new_full((5,), 2.0) + torch.full_like(x, 3.0) + torch.ones_like(x) + x.new_zeros(3, 1)
+        ),
+        "more writing": lambda x: (
+            x.scatter(2, torch.tensor([[[1, 3]]]), 5.0)
+            + x.index_put((torch.tensor([0, 1]), torch.tensor([2, 1])), x[:, 0])
+        ),
+        "detached alone": lambda x: _still(x),
         "similar": lambda x: F.cosine_similarity(x[:, :1], x, dim=2) + F.pairwise_distance(x, x.flip(1)),
     },
 }
 """Functions that are written with many operations, in groups that are compared at once."""
+
+
+def _still(x):
+    with torch.no_grad():
+        y, z = (x * 2).cos().split([2, 3], -1)
+        return torch.cat([z, y], -1)
 
 
 def _written(x):

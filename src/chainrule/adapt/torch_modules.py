@@ -69,13 +69,28 @@ def _exported(module: Any, example: tuple[Any, ...]) -> Any:
     with _exact(module), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they speak of PyTorch's own insides
         try:
-            return export.export(module, example, dynamic_shapes=shapes).run_decompositions(table)
+            exported = export.export(module, example, dynamic_shapes=shapes)
+            _stop_gradients(exported.graph)
+            return exported.run_decompositions(table)
         except Exception as error:  # PyTorch raises many kinds
             said = " ".join(str(error).split())
             raise DesignError(
                 f"torch.export could not turn {type(module).__name__} into a graph: {said[:300]}. Check that "
                 "module(x) runs on this example; branches that depend on values must be written with torch.where."
             ) from error
+
+
+def _stop_gradients(graph: Any) -> None:
+    """Detach what is computed under ``torch.no_grad()``, which decompositions forget."""
+    detach = import_module("torch").ops.aten.detach.default
+    for block in graph.nodes:
+        if str(block.target) != "wrap_with_set_grad_enabled" or block.args[0]:
+            continue
+        for result in list(block.users):  # each chooses one of the block's results
+            with graph.inserting_after(result):
+                stopped = graph.call_function(detach, (result,))
+            stopped.meta = dict(result.meta)
+            result.replace_all_uses_with(stopped, delete_user_cb=lambda user, stopped=stopped: user is not stopped)
 
 
 @contextlib.contextmanager

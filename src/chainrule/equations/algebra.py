@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from chainrule.equations.formula import Formula, Negative, Number, Power, Product, Quotient, Sum
+from chainrule.equations.formula import Call, Formula, Negative, Number, Power, Product, Quotient, Sum
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def ratio(f: Formula) -> Ratio:
             exact = Fraction(value).limit_denominator(10_000)
             if abs(exact - Fraction(value)) <= 4e-16 * abs(value):
                 return Ratio(exact, 1.0, power)  # 0.08333333333333333 is 1 / 12
-            return Ratio(Fraction(1), value, power)
+            return _root(value, power) or Ratio(Fraction(1), value, power)
         case Negative(body):
             return replace(ratio(body), whole=-ratio(body).whole)
         case Product(factors):
@@ -54,6 +54,17 @@ def ratio(f: Formula) -> Ratio:
         case Quotient(top, bottom):
             return ratio(top).times(ratio(bottom).inverse())
     return Ratio(tops=(f,))
+
+
+def _root(value: float, power: int) -> Ratio | None:
+    """A number that is the root of a whole one, or one over it, as such: 0.5773502691896258 is 1 / √3."""
+    for square, over_it in ((value * value, False), (1 / (value * value), True)):
+        whole = round(square)
+        if 2 <= whole < 10**6 and abs(square - whole) < 1e-14 * whole:
+            part = (Call("sqrt", (Number(whole),)),)
+            sign = Fraction(-1 if value < 0 else 1)
+            return Ratio(sign, 1.0, power, *(((), part) if over_it else (part, ())))
+    return None
 
 
 def formula(r: Ratio) -> Formula:

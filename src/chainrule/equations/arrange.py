@@ -20,9 +20,9 @@ def arranged(graph: Graph) -> Graph:
         turned.add(node, orders.get(node, set()))
     moved = Graph([turned.new[n] for n in graph.inputs], [turned.view(v) for v in graph.outputs])
     moved.links = {turned.new[c]: turned.view(v) for c, v in graph.links.items() if c in turned.new}
-    moved.traced = {
-        turned.new[n]: (key, turned.view(view)) for n, (key, view) in graph.traced.items() if n in turned.new
-    }
+    for node, (key, view) in graph.traced.items():
+        if node in turned.new:
+            moved.traced.setdefault(turned.new[node], (key, turned.view(view)))
     moved.twins = {
         turned.new[n]: tuple((key, turned.view(view)) for key, view in variables)
         for n, variables in graph.twins.items()
@@ -47,6 +47,14 @@ class _Turned:
             args = tuple(v.put(at, space) for v in args)
             self.order[node] = order
             self.new[node] = replace(node, args=args, shape=tuple(node.shape[a] for a in order))
+        elif node.op == "contract" and len(args) == 1 and args[0].whole and args[0].shape == node.shape:
+            self.new[node] = args[0].node  # a copy in another order, and now the order is the same
+        elif node.op == "reshape" and order is not None and order != tuple(range(len(node.shape))):
+            same = node if args[0] is node.args[0] else replace(node, args=args)
+            shape = tuple(node.shape[a] for a in order)
+            read = View(same, tuple(along(order.index(a)) for a in range(len(order))), shape)
+            self.order[node] = order
+            self.new[node] = Node("contract", (read,), shape, node.kind, place=node.place)
         elif all(a is b for a, b in zip(args, node.args, strict=True)):
             self.new[node] = node
         else:

@@ -84,7 +84,8 @@ def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
 
 def calls(f: Formula) -> list[str]:
     """The functions in a formula, in reading order."""
-    return [f.name] * isinstance(f, Call) + [name for p in parts(f) for name in calls(p)]  # type: ignore[union-attr]
+    own = [f.name] if isinstance(f, Call) else []
+    return own + [name for p in parts(f) for name in calls(p)]
 
 
 def columns(line: Line, labels: Mapping[str, Sequence[str]], turned: frozenset[str]) -> Line | None:
@@ -312,7 +313,7 @@ class Reader:
         if f.name in ("softmax", "log_softmax"):
             logs = self.value(body, at) - special.logsumexp(flat, axis=-1)
             return logs if f.name == "log_softmax" else np.exp(logs)
-        return ALONG[f.name](flat, (-1,)) if f.name != "mean" else flat.mean(-1)
+        return ALONG[f.name](flat, (flat.ndim - 1,)) if f.name != "mean" else flat.mean(-1)
 
     def read(self, f: Symbol, at: Mapping[str, np.ndarray]) -> tuple[np.ndarray, Any]:
         """What a symbol holds at its places, 0 outside of its axes, and where it lies inside."""

@@ -49,6 +49,15 @@ class Composer:
         """How a named node is computed."""
         return self.written(node, self.natural(node))
 
+    def turned(self, formula: Formula, labels: Sequence[str]) -> Formula:
+        """A lone symbol whose axes come in another order than ``labels`` says so: a[n, t, f] = b[n, f, t]."""
+        if not isinstance(formula, Symbol) or formula.index is not None:
+            return formula
+        own = next(self.natural(node) for node, name in self.names.items() if name == formula.name)
+        if own == tuple(label for label in labels if label in own):
+            return formula
+        return replace(formula, index=tuple(Place(((label, 1),)) for label in own))
+
     def read(self, view: View, space: Sequence[str]) -> Formula:
         """What a view reads, in a space whose positions have these labels."""
         node = view.node
@@ -152,6 +161,8 @@ class Composer:
         body: Formula = self.read(node.args[0], space)
         for view in node.args[1:]:
             body = algebra.times(body, self.read(view, space))
+        if isinstance(body, Number) and body.value == 0:
+            return body
         outside, body = _constant(body)
         total = Total(tuple(space[rank:]), body) if len(space) > rank else body
         return total if outside is None else algebra.times(outside, total)

@@ -12,12 +12,12 @@ from chainrule.equations.axes import Axes, label_axes
 from chainrule.equations.backward import Backward, backward
 from chainrule.equations.backward_lines import Gradient, backward_lines
 from chainrule.equations.compose import Composer
-from chainrule.equations.formula import Line, Number, Place, Symbol, parts
+from chainrule.equations.formula import Call, Formula, Line, Number, Place, Symbol, parts
 from chainrule.equations.merge import merged, merged_gradients
 from chainrule.equations.naming import name_inputs, name_nodes
 from chainrule.equations.scales import paired, scales
 from chainrule.errors import CannotExplain
-from chainrule.trace.graph import Graph, Node, View, reachable, whole
+from chainrule.trace.graph import Graph, Index, Node, View, reachable, whole
 from chainrule.trace.lift import lift
 from chainrule.trace.program import Program, program
 from chainrule.trace.subject import Subject
@@ -86,6 +86,9 @@ def derive(subject: Subject) -> Derivation:
                 f"The program takes another form with other numbers of examples: this is it for N = {rows[0]}."
             )
     graph, trained = first.graph, _trained(subject, first)
+    if not _one_number(graph.outputs[0]):
+        shape = graph.outputs[0].shape
+        notes.append(f"It returns an array of shape {shape}, not one number, so there is no gradient to derive.")
     forward = reachable(graph.outputs, graph.links)
     network = set(reachable(graph.outputs[1:], graph.links))
     losses = frozenset(n for n in forward if n not in network) if network else frozenset()
@@ -93,7 +96,7 @@ def derive(subject: Subject) -> Derivation:
     later = [n for n in first.order if n not in set(forward)]
     named, lines = name_nodes(graph, forward, later, inputs, losses)
     gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
-    axes = label_axes(graph, first.order, _preferred(graph, named, lines), named.values())
+    axes = label_axes(graph, first.order, _preferred(graph, first.order, named, lines), named.values())
     composer = Composer(graph, axes, named, grows or {}, _lengths(axes, pairs))
     statements = [_forward(composer, n, losses, n is graph.outputs[0].node) for n in lines]
     statements += [_gradient(composer, g) for g in gradients]
@@ -109,12 +112,16 @@ def at_rows(subject: Subject, rows: int | None) -> Derived:
     if loss.node.kind not in ("float", "int"):
         raise CannotExplain(f"{subject.title} returns {loss.node.kind} numbers; a loss is a floating-point number.")
     result = Backward(graph)
-    if loss.shape == () and loss.node.kind == "float":
+    if _one_number(loss):
         result = backward(graph, [n for n in graph.inputs if _is_trained(subject, n)])
     result = merged_gradients(result)
     used = reachable([*result.graph.outputs, *result.delta.values()], result.graph.links)
     order = dict.fromkeys([*result.graph.inputs, *reachable(result.graph.outputs, result.graph.links), *used])
     return Derived(rows, traced, result, tuple(order))
+
+
+def _one_number(loss: View) -> bool:
+    return loss.shape == () and loss.node.kind == "float"
 
 
 def _shaped(array: Any, rows: int | None) -> Any:
@@ -164,28 +171,37 @@ def _lengths(axes: Axes, pairs: dict[Node, Node]) -> dict[str, int]:
 
 def _forward(composer: Composer, node: Node, losses: frozenset[Node], last: bool) -> Statement:
     labels = composer.natural(node)
-    formula = composer.line(node)
+    formula = composer.turned(composer.line(node), labels)
     kind = "loss" if node in losses or last else "forward"
-    return Statement(Line(composer.names[node], labels, formula, kind, _indexed(formula)), whole(node), node.place)
+    return Statement(
+        Line(composer.names[node], labels, formula, kind, _indexed(formula, labels)), whole(node), node.place
+    )
 
 
 def _gradient(composer: Composer, gradient: Gradient) -> Statement:
     by = gradient.by if gradient.alias else gradient.view.node
     labels = composer.natural(by)  # type: ignore[arg-type]
     formula = composer.read(gradient.view, labels) if gradient.alias else composer.line(gradient.view.node)
+    formula = composer.turned(formula, labels)
     place = gradient.by.place if gradient.by is not None else ""
-    line = Line(gradient.name, labels, formula, "backward", _indexed(formula))
+    line = Line(gradient.name, labels, formula, "backward", _indexed(formula, labels))
     return Statement(line, gradient.view, place, gradient.by, gradient.order)
 
 
-def _indexed(formula: Any) -> bool:
-    """Whether a formula reads a symbol elsewhere than where it is defined, so that the left side says its labels."""
+def _indexed(formula: Formula, labels: tuple[str, ...]) -> bool:
+    """Whether the left side says its labels: where a symbol is read elsewhere than as defined, or axes change order."""
+    if isinstance(formula, Call) and formula.name == "reshape" and formula.labels != labels:
+        return True
+    return _reads(formula)
+
+
+def _reads(formula: Formula) -> bool:
     if isinstance(formula, Symbol) and formula.index is not None:
         return True
-    return any(_indexed(p) for p in parts(formula) if not isinstance(p, Place | Number))
+    return any(_reads(p) for p in parts(formula) if not isinstance(p, Place | Number))
 
 
-def _preferred(graph: Graph, named: dict[Node, str], lines: Sequence[Node]) -> dict[Any, str]:
+def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], lines: Sequence[Node]) -> dict[Any, str]:
     """Labels that readers expect: n examples, d inputs, t steps, i j places of a picture, h1, h2 units, k outputs."""
     wanted: dict[Any, str] = {}
     for node in graph.inputs:
@@ -195,6 +211,7 @@ def _preferred(graph: Graph, named: dict[Node, str], lines: Sequence[Node]) -> d
     for node in lines:
         if node.op == "carry":
             wanted[node, node.axes[0]] = "t"
+    wanted |= _windows(order)
     outputs = [v.node for v in graph.outputs[1:]]
     for view in outputs:
         if view.shape:
@@ -202,4 +219,16 @@ def _preferred(graph: Graph, named: dict[Node, str], lines: Sequence[Node]) -> d
     numbered = [n for n in lines if named[n].startswith("z") and n.shape]
     for number, node in enumerate(numbered, 1):
         wanted.setdefault((node, len(node.shape) - 1), f"h{number}")
+    return wanted
+
+
+def _windows(order: Sequence[Node]) -> dict[Any, str]:
+    """Where a window moves over an array: i, j for the places it moves to, u, v for the places in it."""
+    wanted: dict[Any, str] = {}
+    for node in order:
+        for view in node.args:
+            moving = [i for i in view.index if isinstance(i, Index) and len(i.terms) == 2]
+            for axis, index in enumerate(moving[:3]):
+                for p in index.positions():
+                    wanted.setdefault((node, "space", p), ("ijl" if p < len(node.shape) else "uvw")[axis])
     return wanted

@@ -90,9 +90,11 @@ def name_nodes(
     weighs: dict[Node, int] = {}
     forward = []
     for node in order:
-        if node in named or node.op in ("number",):
+        if node in named or node.op == "number":
             continue
         weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
+        if node.op == "reshape" and _turned(readers.get(node, ())):
+            continue  # the line of its only reader says it, with the axes in the order in which they are used
         shared = len(readers.get(node, ())) > 1 and weighs[node] > free(node)
         reread = len(again.get(node, ())) > 1 and weighs[node] > free(node) + (node.name in ARITHMETIC)
         leaves = any(_leaves(node, r) for r in readers.get(node, ()))
@@ -126,6 +128,14 @@ def _per_example(node: Node, readers: Mapping[Node, Sequence[Node]], losses: fro
     """Whether a node is the loss of each example, of which the loss is the mean."""
     summed = any(r.op == "contract" and r.shape == () for r in readers.get(node, ()))
     return node in losses and len(node.shape) == 1 and summed
+
+
+def _turned(readers: Sequence[Node]) -> bool:
+    """Whether an array is only read once, with its axes in another order."""
+    if len(readers) != 1 or readers[0].op != "contract" or len(readers[0].args) != 1:
+        return False
+    view = readers[0].args[0]
+    return view.plain is not None and len(view.plain) == len(view.shape) == len(readers[0].shape)
 
 
 def _always(node: Node, named: Mapping[Node, str]) -> bool:

@@ -163,14 +163,14 @@ def _array(value: np.ndarray, room: int) -> list[str]:
 
 def _format(value: np.ndarray) -> Callable[[Any], str]:
     """How the numbers of one array are written: three digits of the largest, the same decimals in all."""
-    if value.dtype.kind in "biu":
-        return lambda v: str(int(v)).replace("-", "−")
-    finite = np.abs(value[np.isfinite(value)])
-    largest = float(finite.max()) if finite.size else 0.0
-    if largest == 0 or 1e-4 <= largest < 1e5:
-        places = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
-        return lambda v: _written(f"{v:.{places}f}" if math.isfinite(v) else v)
-    return lambda v: _written(f"{v:.2e}" if v and math.isfinite(v) else v)
+    finite = np.abs(value[np.isfinite(value)].astype(float))
+    largest = float(finite.max(initial=0.0))
+    if value.dtype.kind in "biu" or largest < 1e5 and np.array_equal(finite, np.round(finite)):
+        return lambda v: _written(int(v) if math.isfinite(v) else v)
+    if 1e-4 <= largest < 1e5:
+        places = max(0, 2 - math.floor(math.log10(largest)))
+        return lambda v: _written(f"{round(float(v), places) + 0.0:.{places}f}")
+    return lambda v: _written(f"{v + 0.0:.2e}" if v else 0)
 
 
 def _written(number: Any) -> str:
@@ -278,15 +278,17 @@ class _Writer:
 
     def text(self, f: Formula, at: Mapping[str, int], tightness: int = text.SUM) -> str:
         """A formula, in brackets when it holds together less than ``tightness``."""
+        if isinstance(f, Number) and not self.digits:
+            return text.text(f, tightness)
         shown, has = self.shown(f, at)
         return shown if has >= tightness else f"({shown})"
 
     def shown(self, f: Formula, at: Mapping[str, int]) -> tuple[str, int]:
         match f:
             case Symbol(name, index) if not self.digits:
-                places = ", ".join(self.text(i, at) for i in index or ())
+                places = ",".join(self.text(i, at) for i in index or ())
                 return (f"{name}[{places}]" if index else name), text.ATOM
-            case Symbol() | Number() | Place() if self.digits or not isinstance(f, Number):
+            case Symbol() | Number() | Place():
                 number = _short(self.reader.value(f, _arrays(at)), self.digits or 17)
                 return number, text.SUM if number.startswith("−") else text.ATOM
             case Sum(all_):
@@ -307,7 +309,7 @@ class _Writer:
                 return self.along(name, body, labels, at)
             case Call(name, args):
                 return f"{text.NAMES.get(name, name)}({', '.join(self.text(a, at) for a in args)})", text.ATOM
-        return text.text(f), text.ATOM
+        raise TypeError(f)
 
     def along(self, name: str, body: Formula, labels: tuple[str, ...], at: Mapping[str, int]) -> tuple[str, int]:
         """A function along axes as what it says about their numbers."""
@@ -327,14 +329,16 @@ class _Writer:
         """The first terms of a sum, and what is left out."""
         grown, where = self.reader.summed(f, _arrays(at))
         count, here = len(where[0]), dict(at)
+        shown = self.limit if count > self.limit + 1 else count
+        tight = text.TERM if joint and not isinstance(f.body, Symbol) else text.SUM
         out = []
-        for k in range(min(count, self.limit)):
+        for k in range(shown):
             here |= {label: int(where[-len(f.labels) + i][k]) for i, label in enumerate(f.labels)}
-            out.append((1, self.text(f.body, here, text.TERM if joint else text.SUM)))
-        if count > self.limit:
-            rest = self.reader.full(f.body, grown)[tuple(w[self.limit :] for w in where)].sum()
+            out.append((1, self.text(f.body, here, tight)))
+        if count > shown:
+            rest = self.reader.full(f.body, grown)[tuple(w[shown:] for w in where)].sum()
             total = f", sum {_short(rest, self.digits)}" if self.digits and joint else ""
-            out.append((1, f"… ({count - self.limit} more{' terms' if joint else ''}{total})"))
+            out.append((1, f"… ({count - shown} more{' terms' if joint else ''}{total})"))
         return out or [(1, "0")]
 
 
@@ -349,4 +353,4 @@ def _arrays(at: Mapping[str, int]) -> dict[str, np.ndarray]:
 
 
 def _short(value: Any, digits: int) -> str:
-    return _written(f"{float(value):.{digits}g}")
+    return _written(f"{float(value) + 0.0:.{digits}g}")

@@ -80,7 +80,7 @@ def unfolded(derivation: Derivation, symbol: str) -> tuple[Step, ...]:
     words = next(e.words for e in legend(derivation) if e.symbol == name)
     known = [MEANINGS[f] for f in dict.fromkeys(calls(statement.line.formula)) if f in MEANINGS]
     claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
-    return (claim, Step(f"{name} is {words}."), *(Step(f"{meaning}.") for meaning in known))
+    return (claim, Step(f"{name}: {words}."), *(Step(f"{meaning}.") for meaning in known))
 
 
 def named(derivation: Derivation, symbol: str) -> str:
@@ -161,7 +161,7 @@ class _Unfolding:
         places = self.statement.order if self.statement.by is not None else self.backward.delta[node].plain or ()
         own = tuple(line.labels[places.index(axis)] for axis in range(len(places)))
         out += self.contributions(node, line.symbol, own)
-        return out if out[-1].text == claim.text else [*out, claim]
+        return out if out[-1].text.endswith(f" = {text.text(line.formula)}") else [*out, claim]
 
     def is_shared(self, node: Node, delta: View) -> bool:
         """Whether the gradient by a node without a name is what this line computes."""
@@ -181,16 +181,23 @@ class _Unfolding:
         reading = [s for s in self.lines if name in symbols(s.line.formula)]
         ends = self.ends(node)
         out = [f"{name} is read by {' and by '.join(text.line(s.line) for s in reading)}"] if reading else []
-        silent = [s.line.symbol for s in reading if s.view.node not in ends]
-        out += [f"no gradient flows through {' and '.join(silent)}"] if silent else []
+        backs = [self.names[self.backward.after[c]] for c in ends if self.carries(c, node)]
+        for s in [s for s in reading if s.view.node not in ends]:
+            after = backs and s.view.node in self.backward.delta
+            way = f"comes in at the end of {backs[0]}" if after else "is 0"
+            out.append(f"what flows back through {s.line.symbol} {way}")
         terms = [self.term(end, node) for end in ends]
         return [*out, f"{symbol} = {' + '.join(terms)}"]
 
     def term(self, end: Node, node: Node) -> str:
         """One term of the chain rule; what a loop carries is read by its next step."""
-        if end in self.backward.after and self.graph.links[end].node is node:
+        if self.carries(end, node):
             return self.names[self.backward.after[end]]
         return f"{self.deltas[end].line.symbol} · ∂{self.names[end]}/∂{self.names[node]}"
+
+    def carries(self, end: Node, node: Node) -> bool:
+        """Whether a node is what a loop hands on to its next step."""
+        return end in self.backward.after and self.graph.links[end].node is node
 
     def ends(self, node: Node) -> list[Node]:
         """The named readers through which a gradient comes to a node, be it through others without a name."""
@@ -206,13 +213,17 @@ class _Unfolding:
         """The nodes without a name and without a line through which the gradient comes, the first to get one first."""
         found: dict[Node, None] = {}
         for reader, _ in self.backward.parts[node]:
-            if reader is None or reader in self.deltas or self.backward.delta[reader].node is self.statement.view.node:
-                continue
-            if self.standing(reader) is reader:
-                if self.backward.delta[reader].node not in self.names:
-                    found |= dict.fromkeys(self.between(reader))
-                found[reader] = None
+            stands = None if reader is None else self.standing(reader)
+            if stands is not None and stands not in self.deltas:
+                if not self.elsewhere(stands):
+                    found |= dict.fromkeys(self.between(stands))
+                found[stands] = None
         return list(found)
+
+    def elsewhere(self, node: Node) -> bool:
+        """Whether the gradient by a node has a line of its own, other than this one."""
+        delta = self.backward.delta[node]
+        return delta.node in self.names and delta.node is not self.statement.view.node
 
     def standing(self, node: Node) -> Node:
         """The reader that a node without a name only adds something to, and for which it stands: a W in a W + b."""
@@ -228,13 +239,14 @@ class _Unfolding:
         node = self.standing(node)
         if node in self.names:
             return self.names[node]
-        return f"({text.text(self.composer.read(whole(node), self.composer.natural(node)))})"
+        formula = self.composer.read(whole(node), self.composer.natural(node))
+        return text.text(formula) if isinstance(formula, Call) else f"({text.text(formula)})"
 
     def gradient(self, node: Node, space: Sequence[str]) -> Formula:
         """∂L by a node whose axes have these labels."""
         node = self.standing(node)
         if node not in self.deltas:
-            return self.composer.read(self.backward.delta[node], space)
+            return self.read(self.backward.delta[node], space)
         s = self.deltas[node]
         labels = tuple(space[axis] for axis in s.order)
         index = None if labels == s.line.labels else tuple(Place(((label, 1),)) for label in labels)
@@ -243,39 +255,33 @@ class _Unfolding:
     def contributions(self, node: Node, head: str, own: tuple[str, ...]) -> list[Step]:
         """The slopes of all readers of a node, what comes through each of them, and the sum."""
         found, delta = self.backward.parts[node], self.backward.delta[node]
-        if delta.node in self.names and delta.node is not self.statement.view.node and node not in self.deltas:
-            return [
-                Step(
-                    f"{head} = {text.text(self.composer.read(delta, own))}",
-                    own,
-                    (self.composer.read(delta, own),),
-                    delta,
-                )
-            ]
+        if node not in self.deltas and self.elsewhere(node):
+            return [Step(f"{head} = {text.text(self.read(delta, own))}", own, (self.read(delta, own),), delta)]
         out, seen = [], dict.fromkeys((reader for reader, _ in found), 0)
         for reader, part in found:
-            claims, through = [self.simplified(part, own)], "the step after"
+            claims, through = [self.read(part, own)], "the step after"
             if reader is not None:
                 places = [i for i, v in enumerate(reader.args) if v.node is node]
                 words, summed = self.slope(reader, places[seen[reader]], own)
                 seen[reader] += 1
                 through = self.said(reader)
-                out.append(Step(words))
+                out += [] if words.startswith(f"{head} = ") else [Step(words)]
                 claims = [*([] if summed is None else [summed]), *claims]
             shown = dict.fromkeys(text.text(f) for f in claims)
             start = f"{head} = " if len(found) == 1 else f"through {through}: "
             out.append(Step(start + " = ".join(shown), own, tuple(claims), part))
         if len(found) > 1 and node is not self.statement.by:
-            total = self.simplified(delta, own)
+            total = self.read(delta, own)
             out.append(Step(f"{head} = {text.text(total)}", own, (total,), delta))
         return out
 
-    def simplified(self, view: View, own: tuple[str, ...]) -> Formula:
-        """A contribution as lines have it."""
-        line = self.statement.line
-        if view.node is self.statement.view.node and self.names.get(view.node) == line.symbol:
-            return line.formula
-        return self.composer.read(view, own)
+    def read(self, view: View, space: Sequence[str]) -> Formula:
+        """What a view reads, as lines have it; what this line computes is written out."""
+        line, node = self.statement.line, view.node
+        if node is not self.statement.view.node or self.names.get(node) != line.symbol:
+            return self.composer.read(view, space)
+        own = tuple(space[i.plain] for i in view.index)  # type: ignore[index]
+        return line.formula if own == line.labels else self.composer.written(node, own)
 
     def slope(self, reader: Node, which: int, own: tuple[str, ...]) -> tuple[str, Formula | None]:
         """How a reader changes with its argument number ``which``, and the gradient by it times that, summed.
@@ -313,7 +319,7 @@ class _Unfolding:
         return f"{left} = {text.text(explicit(local, self.labels))}", total
 
     def spaced(self, reader: Node, view: View, own: tuple[str, ...]) -> tuple[list[str], list[Formula]]:
-        """Labels for the space of a reader whose argument has the labels ``own``, and tests of which places it reads."""
+        """Labels for the space of a reader whose argument has the labels ``own``, and tests of what places it reads."""
         space: list[str] = [""] * len(view.shape)
         others: list[tuple[str, Index | Lookup]] = []
         for label, index, size in zip(own, view.index, view.node.shape, strict=True):
@@ -329,7 +335,7 @@ class _Unfolding:
         """The slope of a reader by one of its arguments, between one place of each."""
         if reader.op == "map":
             composer, slope = self.table(reader, which)
-            return composer.read(slope, space)
+            return _share(composer.read(slope, space))
         reads = [self.composer.read(v, space) for v in reader.args]
         if reader.op == "contract":
             product: Formula = Number(1)
@@ -372,3 +378,10 @@ def _slope(reader: Node, which: int) -> View:
     if slope is None:
         raise CannotExplain(f"{reader.name} has no slope by its argument number {which}.")
     return slope
+
+
+def _share(f: Formula) -> Formula:
+    """0.2 as 1 / 5."""
+    if isinstance(f, Number) and f.power == 0 and 0 < f.value < 1 and abs(1 / f.value - round(1 / f.value)) < 1e-12:
+        return Quotient(Number(1), Number(round(1 / f.value)))
+    return f

@@ -214,5 +214,6 @@ def _dot(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 def simple(view: View, place: str) -> View:
     """The view, computed first when it skips or shifts: what a product or a slice reads is then a whole array."""
-    plain = all(i.plain is not None or not i.positions() for i in view.index) and not scattered(view)
+    axes = zip(view.index, view.node.shape, strict=True)
+    plain = all(i.plain is not None or not i.positions() and n == 1 for i, n in axes) and not scattered(view)
     return view if plain else materialized(view, place)

@@ -90,7 +90,9 @@ def subject(obj: Any, *args: Any, argnums: Any = 0, **options: Any) -> Subject:
 
 def _known(kind: type) -> bool:
     """Whether a room of chainrule, asked now, explains its own type: it does so in its module ``explained``."""
-    rooms = {".".join(base.__module__.split(".")[:2]) for base in kind.__mro__ if base.__module__.startswith("chainrule.")}
+    rooms = {
+        ".".join(base.__module__.split(".")[:2]) for base in kind.__mro__ if base.__module__.startswith("chainrule.")
+    }
     for room in rooms:
         if find_spec(f"{room}.explained") is not None:
             import_module(f"{room}.explained")
