@@ -7,10 +7,11 @@ import jax
 import numpy as np
 
 from chainrule.equations.backward import Backward, backward
+from chainrule.equations.merge import merged
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
 from chainrule.trace.graph import Graph, Node, View, reachable, whole
-from chainrule.trace.lift import lift
+from chainrule.trace.lift import lift, named_functions
 from chainrule.trace.magnitude import magnitude
 from chainrule.trace.program import program
 
@@ -40,10 +41,11 @@ class Report:
         return self
 
 
-def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = ()) -> Report:
-    """Compare everything; ``opaque`` names the operations that may be without a rule."""
+def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = (), merge: bool = False) -> Report:
+    """Compare everything; ``opaque`` names operations that may be without a rule; ``merge`` makes equal nodes one."""
     traced = program(f, *args)
     graph = lift(traced.traced, traced.inputs)
+    graph = named_functions(merged(graph)) if merge else graph
     leaves = jax.tree.leaves(args)
     chosen = [n for n in graph.inputs if n.kind == "float" and int(n.name.split("[")[0].split(".")[0]) in wrt]
     back = backward(graph, chosen)
@@ -53,7 +55,7 @@ def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = ()) -> Re
     if unknown:
         report.faults.append(f"no rule for {unknown}")
     wanted = {key: n for n, (key, _) in graph.traced.items() if n.kind != "key"}
-    derived = {graph.traced[n][0] for n in (*back.delta, *chosen) if n in graph.traced}
+    derived = {k for n in (*back.delta, *chosen) for k, _ in variables(graph, n)}
     values, slopes = values_and_gradients(traced.traced, leaves, frozenset(wanted), frozenset(derived))
     known = {
         n: of_node(values[key], graph.traced[n][1])
@@ -91,10 +93,16 @@ def _compare_gradients(report: Report, back: Backward, found: dict, slopes: dict
     for node, delta in back.delta.items():
         scale = max(magnitude(v, found, scales) for _, v in back.parts[node])
         scales[delta.node] = max(scale, scales.get(delta.node, 0.0))
-        key, view = graph.traced.get(node, ((), None))
-        if key in slopes and view is not None:
+        found_at = variables(graph, node)
+        if found_at and all(key in slopes for key, _ in found_at):
             report.gradients.append(node)
-            compare(report, f"gradient by {node!r}", full(delta, found), summed(slopes[key], view), scale)
+            expected = sum(summed(slopes[key], view) for key, view in found_at)
+            compare(report, f"gradient by {node!r}", full(delta, found), expected, scale)
+
+
+def variables(graph: Graph, node: Node) -> tuple[tuple[tuple[int, ...], View], ...]:
+    """The variables of the program that a node is, each with its key."""
+    return (graph.traced[node], *graph.twins.get(node, ())) if node in graph.traced else ()
 
 
 def compare(report: Report, what: str, got: np.ndarray, expected: np.ndarray, scale: float) -> None:
@@ -134,7 +142,8 @@ def shifted(values: np.ndarray, start: np.ndarray, axis: int, reverse: bool) -> 
     return np.concatenate([inner, start] if reverse else [start, inner], axis)
 
 
-def autodiff(f, *args) -> np.ndarray:
-    """The gradient by the first argument, by JAX alone, in float64."""
+def autodiff(f, p, *rest):
+    """The gradients by the first argument, by JAX alone, in float64."""
     with jax.enable_x64(True):
-        return np.asarray(jax.grad(f)(*map(double, args)))
+        p, *rest = jax.tree.map(double, [p, *rest])
+        return jax.tree.map(np.asarray, jax.jit(jax.grad(f))(p, *rest))

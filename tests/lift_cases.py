@@ -76,7 +76,17 @@ def functions_of_one_number(a):
 def functions_of_two_numbers(a):
     def f(p):
         x, y, u, v = p
-        made = [x + y, x - y, x * y, x / y, u**v, jnp.maximum(x, y), jnp.minimum(x, y), jnp.arctan2(x, y)]
+        made = [
+            x + y,
+            x - y,
+            x * y,
+            x / y,
+            u**v,
+            jnp.maximum(x, y),
+            jnp.minimum(x, y),
+            jnp.maximum(x, x[0]),
+            jnp.arctan2(x, y),
+        ]
         made += [jnp.logaddexp(x, y), lax.rem(x, u), jnp.where(x > y, x, 2 * y), jnp.clip(x, -0.5, 0.5), jnp.mod(x, u)]
         made += [jnp.where((x > 0) & (y > 0) | ~(u < 0.5), x, y), jnp.where(x != y, u, v), lax.clamp(-1.0, x, 1.0)]
         made += [jnp.hypot(x, y), jnp.float_power(u, 2), jnp.heaviside(x, 0.5) * y, jnp.where(True, x, y)]
@@ -140,9 +150,9 @@ def products(a):
 
 
 EINSUMS = (
-    "nd,dh->nh nd,hd->nh nd,nd-> nd,nd->n nd,ne->de ntd,de->nte ntd,nsd->nts nthe,nshe->nhts nhts,nshe->nthe bi,bj->bij "
-    "bij,bjk->bik bij,bik->bjk ij,jk,kl->il ijk->kji ijk->j iij->ij ij,ij->ji nd,d->nd n,d->nd ntd,td->nd ndth,hk->nktd "
-    "abcd,bd->ca abcd,abcd->ad i,i-> ij->"
+    "nd,dh->nh nd,hd->nh nd,nd-> nd,nd->n nd,ne->de ntd,de->nte ntd,nsd->nts nthe,nshe->nhts nhts,nshe->nthe "
+    "bi,bj->bij bij,bjk->bik bij,bik->bjk ij,jk,kl->il ijk->kji ijk->j iij->ij ij,ij->ji nd,d->nd n,d->nd "
+    "ntd,td->nd ndth,hk->nktd abcd,bd->ca abcd,abcd->ad i,i-> ij->"
 ).split(" ")
 
 

@@ -138,7 +138,6 @@ def _elu(x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.
 
 ACTIVATIONS: dict[str, Callable] = {
     "relu": jax.nn.relu,
-    "relu6": jax.nn.relu6,
     "gelu": lambda x, *, approximate="none": jax.nn.gelu(x, approximate=approximate == "tanh"),
     "silu": jax.nn.silu,
     "mish": jax.nn.mish,
@@ -282,7 +281,6 @@ SHAPES: dict[str, Callable] = {
     "_unsafe_view": jnp.reshape,
     "permute": jnp.transpose,
     "transpose.int": jnp.swapaxes,
-    "t": lambda x: x.T,
     "unsqueeze": jnp.expand_dims,
     "squeeze": _squeezed,
     "expand": _expanded,
@@ -332,7 +330,6 @@ CREATIONS: dict[str, Callable] = {
 COPIES: dict[str, Callable] = {
     "clone": lambda x: x,
     "alias": lambda x: x,
-    "contiguous": lambda x: x,
     "copy": lambda x, y, wait=False: jnp.broadcast_to(y, x.shape).astype(x.dtype),
     "detach": jax.lax.stop_gradient,
     "_to_copy": lambda x, *, dtype=None: x if dtype is None else x.astype(dtype),

@@ -73,9 +73,9 @@ def _exported(module: Any, example: tuple[Any, ...]) -> Any:
             _stop_gradients(exported.graph)
             return exported.run_decompositions(table)
         except Exception as error:  # PyTorch raises many kinds
-            said = " ".join(str(error).split())
+            said = " ".join(str(error).split())[:300].rstrip(".")
             raise DesignError(
-                f"torch.export could not turn {type(module).__name__} into a graph: {said[:300]}. Check that "
+                f"torch.export could not turn {type(module).__name__} into a graph: {said}. Check that "
                 "module(x) runs on this example; branches that depend on values must be written with torch.where."
             ) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.equations.backward import Backward
-from chainrule.equations.naming import LONGEST, free, must_be_symbols, readers_of
+from chainrule.equations.naming import LONGEST, Numbering, free, must_be_symbols, readers_of
 from chainrule.trace.graph import Graph, Node, View, needed_first, reachable, whole
 
 
@@ -32,15 +32,16 @@ def backward_lines(
     order = reachable(views, graph.links)
     own = [n for n in order if n not in named]
     must, readers = must_be_symbols(order, graph), readers_of(own, graph)
-    waits = _named_readers(reachable(graph.outputs, graph.links), graph, named, backward)
+    ahead = reachable(graph.outputs, graph.links)
+    passed = set(ahead)
+    waits = _named_readers(ahead, graph, named, backward)
     back = {r: c for c, r in backward.after.items()}
     lines: list[Gradient] = []
-    counts = 0
+    numbering = Numbering(named.values())
     seen: set[Node] = set(named)
     weighs: dict[Node, int] = {}
 
     def emit(name: str, by: Node) -> None:
-        nonlocal counts
         view = backward.delta[by]
         for node in needed_first(view.node, seen):
             if node in named or node.op in ("number", "position"):
@@ -50,16 +51,15 @@ def backward_lines(
             heavy = weighs[node] > LONGEST
             plain = node.op == "along" and node.args[0].node in named and node.args[0].plain is not None
             always = node.op in ("reshape", "concat", "carry", "opaque", "along") and not plain
-            if node is view.node or not (node in must or shared or heavy or always):
-                continue
+            if node is view.node or node in passed or not (node in must or shared or heavy or always):
+                continue  # lines of the forward pass come first: what they have no name for gets none here
             if node in back:
                 named[node] = f"δ{_linked(graph, back[node], named)}₊"
             else:
-                counts += 1
-                named[node] = f"g{counts}"
+                named[node] = numbering.next("g")
             weighs[node] = 0
             lines.append(Gradient(named[node], whole(node), None, False))
-        fresh = view.node not in named and view.node.op not in ("number", "position")
+        fresh = view.node not in named and view.node not in passed and view.node.op not in ("number", "position")
         if fresh and view.plain is not None and len(view.plain) == len(view.shape):
             named[view.node] = name
             weighs[view.node] = 0

@@ -82,10 +82,10 @@ def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
     return out
 
 
-def calls(f: Formula) -> list[str]:
+def calls(f: Formula) -> list[Call]:
     """The functions in a formula, in reading order."""
-    own = [f.name] if isinstance(f, Call) else []
-    return own + [name for p in parts(f) for name in calls(p)]
+    own = [f] if isinstance(f, Call) else []
+    return own + [call for p in parts(f) for call in calls(p)]
 
 
 def columns(line: Line, labels: Mapping[str, Sequence[str]], turned: frozenset[str]) -> Line | None:
@@ -138,8 +138,8 @@ def turned(derivation: Derivation) -> frozenset[str]:
     """The symbols whose axes change places: matrices with a row for each example, unless they are rearranged whole."""
     rows, labels = example_labels(derivation), labels_of(derivation)
     found = {n for n, own in labels.items() if len(own) == 2 and bare(own[0]) in rows and bare(own[1]) not in rows}
-    whole_ = [f for s in derivation.statements if isinstance(f := s.line.formula, Call) and _moves(f)]
-    read = [(f.name, {name for arg in f.args for name in symbols(arg)}) for f in whole_]
+    moved = [f for s in derivation.statements for f in calls(s.line.formula) if _moves(f)]
+    read = [(f.name, {name for arg in f.args for name in symbols(arg)}) for f in moved]
     for _ in read:  # what is put together with an array that stays as it is stays too
         for how, names in read:
             found -= names if how != "concat" or not names <= found else set()
@@ -173,7 +173,7 @@ def verify(derivation: Derivation, seed: int = 0) -> tuple[Check, ...]:
         values = {n: Labeled(v.value.T, v.labels[::-1]) if n in found else v for n, v in at.values.items()}
         vocabulary = grammar.Vocabulary(values, at.sizes)
         for i, line in enumerate(turned_lines):
-            if any(name.startswith("opaque ") for name in calls(line.formula)):
+            if any(f.name.startswith("opaque ") for f in calls(line.formula)):
                 reasons[i] = "opaque"
                 continue
             try:
@@ -299,9 +299,21 @@ class Reader:
                 return self.full(body, self.grown(at, labels)).sum(tuple(range(-len(labels), 0)))
             case Call(name, args, ()) if name in ELEMENTWISE:
                 return np.asarray(ELEMENTWISE[name](*(self.value(a, at) for a in args))) * 1.0
+            case Call("reshape", (Symbol(name),)):
+                return self.own.values[name].value[self.places(f, at)] * 1.0
             case Call(_, (body,), labels) if labels:
                 return self.along(f, body, at)
         raise CannotExplain(f"{text.text(f)} has no entries that can be written out.")
+
+    def places(self, f: Call, at: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+        """The places of its one symbol that a new arrangement reads."""
+        lengths = [self.own.sizes[bare(label)] for label in f.labels]
+        flat = sum(at[label] * math.prod(lengths[k + 1 :]) for k, label in enumerate(f.labels))
+        return np.unravel_index(flat, self.own.values[f.args[0].name].value.shape)  # type: ignore[union-attr]
+
+    def source(self, f: Call, at: Mapping[str, np.ndarray]) -> Symbol:
+        """The same, at one place, as a symbol."""
+        return Symbol(f.args[0].name, tuple(Place((), int(k)) for k in self.places(f, at)))  # type: ignore[union-attr]
 
     def along(self, f: Call, body: Formula, at: Mapping[str, np.ndarray]) -> Any:
         """A function along axes; what lies outside of an axis is left out of a maximum."""

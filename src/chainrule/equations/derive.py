@@ -1,5 +1,6 @@
 """From a subject to the lines of its explanation: trace, lift, back-propagate, name, compose."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -206,7 +207,8 @@ def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], line
     wanted: dict[Any, str] = {}
     for node in graph.inputs:
         if not node.name.startswith("0") and node.kind in ("float", "int"):
-            letters = {1: "n", 2: "nd", 3: "ntd", 4: "nijc", 5: "nlijc"}.get(len(node.shape), "")
+            two = "nd" if node.kind == "float" else "nt"  # rows of whole numbers are sequences of symbols
+            letters = {1: "n", 2: two, 3: "ntd", 4: "nijc", 5: "nlijc"}.get(len(node.shape), "")
             wanted |= {(node, axis): letter for axis, letter in enumerate(letters)}
     for node in lines:
         if node.op == "carry":
@@ -219,6 +221,15 @@ def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], line
     numbered = [n for n in lines if named[n].startswith("z") and n.shape]
     for number, node in enumerate(numbered, 1):
         wanted.setdefault((node, len(node.shape) - 1), f"h{number}")
+    spare = iter("efgqrsomlwacb")
+    letters: dict[tuple[str, int], str] = {}
+    for node in graph.inputs:  # the same axes of the same weights of other layers get the same letter, and a number
+        if node.name.startswith("0") and node in named:
+            for axis in range(len(node.shape)):
+                role = re.split(r"[\d_]", named[node])[0], axis
+                if role not in letters:
+                    letters[role] = next(spare, "e")
+                wanted.setdefault((node, axis), letters[role])
     return wanted
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-LONGEST = 40
+LONGEST = 60
 """The longest group that is looked for."""
 _NUMBER = re.compile(r"\d+")
 
@@ -12,10 +12,12 @@ _NUMBER = re.compile(r"\d+")
 def folded(items: Sequence[Any]) -> list[Any]:
     """The items; of three or more equal groups in a row only the first, and a word on the rest.
 
-    Items have ``symbol``, and ``text`` or ``words``; groups are equal when all numbers in symbols grow alike.
+    Items have ``symbol``, and ``text`` or ``words``; groups are equal when each of their numbers grows evenly.
     """
-    shapes = [(_NUMBER.sub("#", _said(i)), i.shape, getattr(i, "status", "")) for i in items]
-    numbers = [[int(n) for n in _NUMBER.findall(_said(i))] for i in items]
+    forms = [(_NUMBER.sub("#", _said(i)), i.shape, getattr(i, "status", "")) for i in items]
+    kinds = {form: k for k, form in enumerate(forms)}
+    shapes = [kinds[form] for form in forms]
+    numbers = [tuple(int(n) for n in _NUMBER.findall(_said(i))) for i in items]
     out: list[Any] = []
     at = 0
     while at < len(items):
@@ -38,23 +40,23 @@ def _said(item: Any) -> str:
     return f"{item.symbol} {getattr(item, 'text', '') or f'{item.words} {item.place}'}"
 
 
-def _repeats(shapes: list[tuple], numbers: list[list[int]], at: int) -> tuple[int, int]:
+def _repeats(shapes: list[int], numbers: list[tuple[int, ...]], at: int) -> tuple[int, int]:
     """The length of the group that starts here and how often it comes."""
     best = (1, 1)
-    for size in range(1, min(LONGEST, (len(shapes) - at) // 2) + 1):
-        times = 1
-        while _alike(shapes, numbers, at + (times - 1) * size, size):
-            times += 1
+    for size in range(1, min(LONGEST, (len(shapes) - at) // 3) + 1):
+        if shapes[at] != shapes[at + size] or shapes[at] != shapes[at + 2 * size]:
+            continue
+        times, grown = 1, None
+        while (more := _growth(shapes, numbers, at + (times - 1) * size, size)) is not None and grown in (None, more):
+            times, grown = times + 1, more
         if times >= 3 and size * times > best[0] * best[1]:
             best = (size, times)
     return best
 
 
-def _alike(shapes: list[tuple], numbers: list[list[int]], at: int, size: int) -> bool:
-    """Whether the group at a place and the one after it are equal but for numbers that all grow by the same."""
+def _growth(shapes: list[int], numbers: list[tuple[int, ...]], at: int, size: int) -> list[int] | None:
+    """By how much each number grows from the group at a place to the one after it; None when they differ otherwise."""
     if at + 2 * size > len(shapes) or shapes[at : at + size] != shapes[at + size : at + 2 * size]:
-        return False
-    steps = set()
-    for one, two in zip(numbers[at : at + size], numbers[at + size : at + 2 * size], strict=True):
-        steps |= {b - a for a, b in zip(one, two, strict=True)}
-    return steps <= {0, 1} or steps <= {0, -1}
+        return None
+    pairs = zip(numbers[at : at + size], numbers[at + size : at + 2 * size], strict=True)
+    return [b - a for one, two in pairs for a, b in zip(one, two, strict=True)]

@@ -109,8 +109,8 @@ def _left(line: "ExplainedLine") -> str:
 
 def _legend(ex: "Explanation", width: int, fold: bool) -> list[str]:
     entries = [e for e in ex.legend if not e.symbol.startswith(("δ", "∂"))]  # what these mean is said above
-    symbol = min(12, max(len(e.symbol) for e in entries))
-    shape = max(len(e.shape) for e in entries)
+    symbol = min(12, max((len(e.symbol) for e in entries), default=0))
+    shape = max((len(e.shape) for e in entries), default=0)
     out = []
     for e in folded(entries) if fold else entries:
         if isinstance(e, str):

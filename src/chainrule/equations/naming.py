@@ -33,7 +33,7 @@ LONGEST = 7
 def name_inputs(inputs: Sequence[tuple[Node, str]], trained: frozenset[Node]) -> dict[Node, str]:
     """Symbols for the inputs of a program: ``params[0]['W']`` is W1, the argument x is x.
 
-    Parameters of one container share a number, counted in order, with those of containers with the same letters.
+    Parameters of one container share a number, counted in order, where other containers have the same letters.
     """
     paths = {node: re.findall(r"[^\[\]'\".]+", path) for node, path in inputs}
     containers: dict[tuple[str, ...], list[Node]] = {}
@@ -45,26 +45,38 @@ def name_inputs(inputs: Sequence[tuple[Node, str]], trained: frozenset[Node]) ->
     for own in letters.values():
         joined = [g for g in groups if g & own]
         groups = [g for g in groups if not g & own] + [set(own).union(*joined)]
-    counts: Counter[int] = Counter()
+    of = {container: next(k for k, g in enumerate(groups) if own <= g) for container, own in letters.items()}
+    total, counts = Counter(of.values()), Counter()
     names: dict[Node, str] = {}
     for container, nodes in containers.items():
-        group = next(k for k, g in enumerate(groups) if letters[container] <= g)
+        group = of[container]
         counts[group] += 1
         for node in nodes:
             letter = _letter(paths[node][-1])
-            names[node] = letter if len(containers) == 1 else f"{letter}{counts[group]}"
+            names[node] = letter if total[group] == 1 else _numbered(letter, counts[group])
     for node, _ in inputs:
         if node not in trained:
-            names[node] = paths[node][-1] if paths[node][-1].isidentifier() else "_".join(paths[node])
+            names[node] = _word("_".join(paths[node]) if paths[node][-1].isdigit() else paths[node][-1])
     return _distinct(names)
 
 
 def _letter(key: str) -> str:
-    return LETTERS.get(key, key if not key.isdigit() else f"p{key}")
+    return LETTERS.get(key, _word(key))
+
+
+def _word(key: str) -> str:
+    """A name that can stand in a line: of letters, digits and _, no digit first."""
+    word = re.sub(r"\W+", "_", key)
+    return f"p{word}" if word[:1].isdigit() else word
+
+
+def _numbered(letter: str, number: int) -> str:
+    """W1; of a name that ends in a digit W1_2."""
+    return f"{letter}_{number}" if letter[-1].isdigit() else f"{letter}{number}"
 
 
 def _distinct(names: dict[Node, str]) -> dict[Node, str]:
-    seen: Counter[str] = Counter()
+    seen = Counter({"L": 1, "N": 1, "ℓ": 1})  # these mean the loss, the number of examples and their losses
     out = {}
     for node, name in names.items():
         seen[name] += 1
@@ -86,7 +98,7 @@ def name_nodes(
     links = {v.node for v in graph.links.values()}
     out = graph.outputs[0]
     named: dict[Node, str] = dict(inputs)
-    counts: Counter[str] = Counter()
+    counts = Numbering(inputs.values())
     weighs: dict[Node, int] = {}
     forward = []
     for node in order:
@@ -204,18 +216,42 @@ def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
     return {n for n in must if n.op not in ("number", "position")}
 
 
-def _name(node: Node, named: Mapping[Node, str], counts: Counter, last: bool, loss: bool, carried: bool) -> str:
+def _name(node: Node, named: Mapping[Node, str], counts: "Numbering", last: bool, loss: bool, carried: bool) -> str:
     if last:
         return "L"
     loss = loss or node.name == "cross_entropy"
     letter = "ℓ" if loss and "ℓ" not in counts and node.op != "carry" else "h" if carried else _letter_of(node, named)
+    taken = counts.taken
     if letter == "a":
         number = named[node.args[0].node][1:]
-        if f"a{number}" not in named.values():
-            return f"a{number}"
-        letter = "u"
-    counts[letter] += 1
-    return letter if letter == "ℓ" else f"{letter}{counts[letter]}"
+        letter = "u" if f"a{number}" in taken else "a"
+        if letter == "a":
+            return counts.reserve(f"a{number}")
+    return counts.reserve("ℓ") if letter == "ℓ" else counts.next(letter)
+
+
+class Numbering:
+    """Numbers for letters: u1, u2, …, without the names that are taken."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+        self.counts: Counter[str] = Counter()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.taken
+
+    def reserve(self, name: str) -> str:
+        """Take a name."""
+        self.taken.add(name)
+        return name
+
+    def next(self, letter: str) -> str:
+        """The letter with the next number that is free."""
+        while True:
+            self.counts[letter] += 1
+            name = f"{letter}{self.counts[letter]}"
+            if name not in self.taken:
+                return self.reserve(name)
 
 
 def _letter_of(node: Node, named: Mapping[Node, str]) -> str:

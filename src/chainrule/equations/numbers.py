@@ -247,11 +247,6 @@ def _entry(derivation: Derivation, symbol: str, index: Sequence[int] | int) -> t
         read = list(explicit(arg, symbols).index or ())  # type: ignore[union-attr]
         read[axis] = Place((), places[axis])
         return name, at, Symbol(arg.name, tuple(read))  # type: ignore[union-attr]
-    if f.name == "reshape":
-        source = own.values[f.args[0].name].value.shape  # type: ignore[union-attr]
-        flat = np.ravel_multi_index(places, own.values[name].value.shape) if places else 0
-        read = tuple(Place((), int(k)) for k in np.unravel_index(flat, source))
-        return name, at, Symbol(f.args[0].name, read)  # type: ignore[union-attr]
     if f.name in ("before", "after"):
         (step,) = f.labels
         edge = 0 if f.name == "before" else own.sizes[bare(step)] - 1
@@ -305,6 +300,8 @@ class _Writer:
                 return f"1[{self.text(a, at)} {relation} {self.text(b, at)}]", text.ATOM
             case Total():
                 return _summed(self.items(f, at, " + "))
+            case Call("reshape"):
+                return self.shown(self.reader.source(f, _arrays(at)), at)
             case Call(name, (body,), labels) if labels:
                 return self.along(name, body, labels, at)
             case Call(name, args):
@@ -338,7 +335,7 @@ class _Writer:
         if count > shown:
             rest = self.reader.full(f.body, grown)[tuple(w[shown:] for w in where)].sum()
             total = f", sum {_short(rest, self.digits)}" if self.digits and joint else ""
-            out.append((1, f"… ({count - shown} more{' terms' if joint else ''}{total})"))
+            out.append((1, f"… ({count - shown:,} more{' terms' if joint else ''}{total})"))
         return out or [(1, "0")]
 
 

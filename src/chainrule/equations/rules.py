@@ -21,6 +21,7 @@ from chainrule.trace.graph import (
     number,
     position,
     reshaped,
+    value_of,
     whole,
 )
 from chainrule.trace.pull import pulled
@@ -60,6 +61,15 @@ def _test(name: str, a: View, b: View | float) -> View:
     return apply(name, a, b if isinstance(b, View) else _n(b, a))
 
 
+def _where_chosen(name: str, a: View, b: View) -> View:
+    """1 where the first is chosen; of two arrays that are equal somewhere, each counts half there."""
+    chosen = _test(name, a, b)
+    if value_of(a) is not None or value_of(b) is not None:
+        return chosen
+    half = _div(apply("number", _test("equal", a, b), kind="float"), _n(2, a))
+    return _add(apply("number", chosen, kind="float"), half)
+
+
 def _power(a: View, b: View, y: View) -> tuple[View | None, ...]:
     down = function("subtract", b, _n(1, b))
     return _mul(b, function("power", a, down)), _mul(y, function("log", a))
@@ -75,8 +85,8 @@ SLOPES: dict[str, Slope] = {
     "multiply": lambda a, b, y: (b, a),
     "divide": lambda a, b, y: (_div(_n(1, b), b), _neg(_div(a, _pow(b, 2)))),
     "power": _power,
-    "maximum": lambda a, b, y: (_test("greater", a, b), _test("less", a, b)),
-    "minimum": lambda a, b, y: (_test("less", a, b), _test("greater", a, b)),
+    "maximum": lambda a, b, y: (_where_chosen("greater", a, b), _where_chosen("less", a, b)),
+    "minimum": lambda a, b, y: (_where_chosen("less", a, b), _where_chosen("greater", a, b)),
     "where": _choice,
     "arctan2": lambda a, b, y: (
         _div(b, _add(_pow(a, 2), _pow(b, 2))),

@@ -73,12 +73,13 @@ def unfolded(derivation: Derivation, symbol: str) -> tuple[Step, ...]:
     name = named(derivation, symbol)
     statement = next((s for s in derivation.statements if s.line.symbol == name), None)
     if statement is None:
-        entry = next(e for e in legend(derivation) if e.symbol == name)
-        return (Step(f"{name}, {entry.shape}: {entry.words}. It is given."),)
+        words = next((f", {e.shape}: {e.words}" for e in legend(derivation) if e.symbol == name), ": no line reads it")
+        return (Step(f"{name}{words}. It is given."),)
     if statement.line.kind == "backward":
         return tuple(_Unfolding(derivation, statement).steps())
     words = next(e.words for e in legend(derivation) if e.symbol == name)
-    known = [MEANINGS[f] for f in dict.fromkeys(calls(statement.line.formula)) if f in MEANINGS]
+    functions = dict.fromkeys(f.name for f in calls(statement.line.formula))
+    known = [MEANINGS[f] for f in functions if f in MEANINGS]
     claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
     return (claim, Step(f"{name}: {words}."), *(Step(f"{meaning}.") for meaning in known))
 
@@ -125,6 +126,8 @@ def explicit(f: Formula, labels: Mapping[str, Sequence[str]]) -> Formula:
             index = (*scores.index[:-1], inner(y))  # type: ignore[union-attr, index]
             total = Call("logsumexp", (scores,), (labels[z.name][-1],))
             return Sum(((1, total), (-1, Symbol(z.name, index))))  # type: ignore[arg-type]
+        case Call("reshape"):
+            return f
         case Call(name, (Symbol(of) as x,), ()) if name in ALONG:
             return Call(name, (inner(x),), (labels[of][-1],))
     return mapped(f, inner)

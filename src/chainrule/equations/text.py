@@ -130,8 +130,8 @@ def _sum(terms: tuple[tuple[int, Formula], ...]) -> str:
 def _product(factors: tuple[Formula, ...]) -> tuple[str, int]:
     """Single numbers beside what they multiply, ⊙ between arrays."""
     beside = [f for f in factors if _single(f)]
-    arrays = [f for f in factors if not _single(f)]
-    if not beside or not arrays:
+    arrays = [f for f in factors if not _single(f)] or [beside.pop()]
+    if not beside:
         return " ⊙ ".join(text(f, TERM if k == 0 else SCALED) for k, f in enumerate(factors)), TERM
     head = " ".join([*(text(f, SCALED if k == 0 else POWER) for k, f in enumerate(beside)), text(arrays[0], POWER)])
     return (head, SCALED) if len(arrays) == 1 else (" ⊙ ".join([head, *(text(f, SCALED) for f in arrays[1:])]), TERM)

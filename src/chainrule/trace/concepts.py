@@ -42,11 +42,18 @@ def recognized(graph: Graph, patterns: Patterns) -> Graph:
     result = Graph([search.new[n] for n in graph.inputs], [search.view(v) for v in graph.outputs])
     result.links = {search.new[c]: search.view(v) for c, v in graph.links.items() if c in search.new}
     kept = {*result.inputs, *reachable(result.outputs, result.links)}
-    for node, (key, view) in graph.traced.items():
+    for node, variable in graph.traced.items():
         new = search.new.get(node)
-        if new in kept and new is not None:
-            result.traced[new] = (key, View(new, view.index, view.shape))
+        if new is not None and new in kept:
+            result.traced[new] = _moved(variable, new)
+            if node in graph.twins:
+                result.twins[new] = tuple(_moved(v, new) for v in graph.twins[node])
     return result
+
+
+def _moved(variable: tuple[tuple[int, ...], View], node: Node) -> tuple[tuple[int, ...], View]:
+    key, view = variable
+    return key, View(node, view.index, view.shape)
 
 
 @dataclass
@@ -104,25 +111,11 @@ def inner(view: View, name: str) -> tuple[View, ...] | None:
     return tuple(v.put(dict(enumerate(view.index)), view.shape) for v in view.node.args)
 
 
-def _alike(a: View, b: View, depth: int = 6) -> bool:
-    """Whether two views hold the same numbers: the same node, or the same function of what is alike."""
-    if same(a, b):
-        return True
-    if depth == 0 or a.node.op != "map" or (a.node.op, a.node.name) != (b.node.op, b.node.name):
-        return False
-    pairs = zip(inner(a, a.node.name) or (), inner(b, b.node.name) or (), strict=True)
-    return all(_alike(x, y, depth - 1) for x, y in pairs)
-
-
 def _total_of(total: View, one: View) -> list[int] | None:
     """The positions along which the numbers ``one`` are reduced to ``total``, a view of a node with one argument."""
-    if len(total.node.args) != 1:
+    if len(total.node.args) != 1 or total.node.args[0].node is not one.node:
         return None
     (inner,), rank = total.node.args, len(total.node.shape)
-    if inner.node is not one.node:
-        twin = View(inner.node, one.index, one.shape)
-        if len(inner.node.shape) != len(one.node.shape) or not _alike(twin, one):
-            return None
     at: dict[int, int] = {}
     for i, j in zip(inner.index, one.index, strict=True):
         if i.plain is None or j.plain is None:
@@ -165,11 +158,11 @@ def _softmax(root: Node) -> Found:
     if not axes:
         return None
     x, gone = _unshifted(inside[0], axes)
-    return function_along("softmax", x, axes), [*gone, top.node, bottom.node, bottom.node.args[0].node]
+    return function_along("softmax", x, axes), [*gone, top.node, bottom.node]
 
 
 def _logsumexp(root: Node) -> Found:
-    """Log sum exp(x), in which an absolute value of the sum changes nothing."""
+    """The logarithm of sum exp(x), in which an absolute value of the sum changes nothing."""
     (total,), gone = root.args, []
     if inside := inner(total, "abs"):
         gone, (total,) = [total.node], inside
@@ -191,14 +184,14 @@ def _shifted_logsumexp(root: Node) -> Found:
             continue
         numbers, rank = total.node.args[0], len(total.node.shape)
         parts = inner(numbers, "subtract")
-        if parts and _alike(parts[1], c.move(range(rank), numbers.shape)):
+        if parts and same(parts[1], c.move(range(rank), numbers.shape)):
             found = function_along("logsumexp", parts[0], range(rank, len(numbers.shape)))
             return found, [total.node, numbers.node]
     return None
 
 
 def _log_softmax(root: Node) -> Found:
-    """X - logsumexp(x); adding one number to all x changes nothing."""
+    """What is left of x above logsumexp(x); adding one number to all x changes nothing."""
     one, total = root.args
     if total.node.op != "along" or total.node.name != "logsumexp":
         return None
@@ -230,10 +223,10 @@ def _larger_plus(root: Node) -> Found:
         if not soft or not minus or not size:
             continue
         gone, distance = [larger.node, rest.node, soft[0].node, minus[0].node], size[0]
-        if (x := inner(larger, "relu")) and _alike(_unsigned(distance), _unsigned(x[0])):
+        if (x := inner(larger, "relu")) and same(_unsigned(distance), _unsigned(x[0])):
             return apply("softplus", x[0]), gone
         pair, apart = inner(larger, "maximum"), inner(distance, "subtract")
-        if pair and apart and any(all(map(_alike, two, apart)) for two in (pair, pair[::-1])):
+        if pair and apart and any(all(map(same, two, apart)) for two in (pair, pair[::-1])):
             return apply("logaddexp", *apart), [*gone, distance.node]
     return None
 
@@ -251,11 +244,11 @@ def _checked_for_nan(root: Node) -> Found:
         return None
     inside = inner(value, "softplus") or inner(value, "logaddexp")
     for apart in ((parts[0],), inner(parts[0], "subtract")):
+        pairs = list(zip(inside or (), apart or (), strict=False))
         if (
             inside
-            and apart
-            and len(inside) == len(apart)
-            and all(map(_alike, map(_unsigned, inside), map(_unsigned, apart)))
+            and len(pairs) == len(inside) == len(apart or ())
+            and all(same(_unsigned(a), _unsigned(b)) for a, b in pairs)
         ):
             return apply(value.node.name, *inside), [value.node]
     return None
@@ -271,22 +264,22 @@ def _sigmoid(root: Node) -> Found:
     negated = inner(inside[0], "negative")
     if is_number(value_of(top), 1) and negated:
         return apply("sigmoid", negated[0]), [bottom.node, e.node, inside[0].node]
-    if _alike(top, e):
-        return apply("sigmoid", inside[0]), [top.node, bottom.node, e.node]
+    if same(top, e):
+        return apply("sigmoid", inside[0]), [bottom.node, e.node]
     return None
 
 
 def _silu(root: Node) -> Found:
-    """X sigmoid(x)."""
+    """The product x sigmoid(x)."""
     for x, weight in _orders(root.args):
         inside = inner(weight, "sigmoid")
-        if inside and _alike(inside[0], x):
+        if inside and same(inside[0], x):
             return apply("silu", x), [weight.node]
     return None
 
 
 def _gelu(root: Node) -> Found:
-    """X (1 + erf(x / sqrt 2)) / 2, or x erfc(-x / sqrt 2) / 2, wherever the numbers stand."""
+    """The product x (1 + erf(x / sqrt 2)) / 2, or x erfc(-x / sqrt 2) / 2, wherever the numbers stand."""
     factor, product, gone = _scaled(whole(root))
     for x, weight in _orders(inner(product, "multiply")):
         a, x, more = _scaled(x)
@@ -296,7 +289,7 @@ def _gelu(root: Node) -> Found:
         if not inside or not math.isclose(factor * a * b, 0.5):
             continue
         scale, base, rest = _scaled(inside[0])
-        if math.isclose(sign * scale, math.sqrt(0.5), rel_tol=1e-12) and _alike(base, x):
+        if math.isclose(sign * scale, math.sqrt(0.5), rel_tol=1e-12) and same(base, x):
             steps = [product.node, *more, *nodes, weight.node, *([error.node] if error else []), *rest]
             return apply("gelu", x), [n for n in (*gone, *steps) if n is not root]
     return None

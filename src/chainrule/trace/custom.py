@@ -99,7 +99,7 @@ def _agrees(e: JaxprEqn, lifted: Lifted) -> bool:
     """Whether the rule agrees with autodiff of the equations at random places where both are finite."""
     rng, seen = np.random.default_rng(0), False
     smooth, outputs, forward, back = _smooth(e), _smooth_outputs(e), lifted(_program(e)), lifted(_rule(e))
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
         for low, high in ((-2.0, 2.0), (0.1, 0.9)):
             came = [_drawn(rng, v.aval, low, high) for v in e.invars]
 

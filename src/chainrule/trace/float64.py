@@ -21,14 +21,15 @@ Key = tuple[int, ...]
 """Where a variable is made: the numbers of the equations that lead to it, then which of the outputs it is."""
 
 
+_ROOTS = [math.sqrt(k) for k in range(2, 4097) if math.isqrt(k) ** 2 != k]
 _CONSTANTS = {
     float(np.float32(c)): c
     for c in (
+        *_ROOTS,
+        *(1 / root for root in _ROOTS),
         math.pi,
         2 * math.pi,
         math.log(2),
-        math.sqrt(2),
-        math.sqrt(0.5),
         math.sqrt(2 / math.pi),
         2 / math.sqrt(math.pi),
         math.log(2 * math.pi),
@@ -41,8 +42,8 @@ _CONSTANTS = {
 def decimal(value: Any) -> bool | int | float:
     """A Python number; a float of fewer bits is read as the decimal that its shortest print shows.
 
-    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. √½, π and other constants are read
-    as what they are: without that no GELU is exact.
+    The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. √½, 1/√8, π and other constants are
+    read as what they are: without that no GELU and no attention is exact.
     """
     if isinstance(value, np.float32 | np.float16) and np.isfinite(value):
         return math.copysign(_CONSTANTS.get(float(abs(value)), float(str(abs(value)))), value)

@@ -28,4 +28,12 @@ def lift(traced: ClosedJaxpr, names: Sequence[str]) -> Graph:
     for i, node in enumerate(inputs):
         lifter.graph.traced[node] = ((-1, i), whole(node))
     lifter.graph.outputs = lifter.walk(traced, [whole(n) for n in inputs], Site())
-    return recognized(recognized(lifter.graph, FUNCTIONS), LOSSES)
+    return named_functions(lifter.graph)
+
+
+def named_functions(graph: Graph) -> Graph:
+    """A graph in which functions and losses that are written out are single nodes.
+
+    Where a program computes a part of one twice, it is seen only after equal nodes have been merged.
+    """
+    return recognized(recognized(graph, FUNCTIONS), LOSSES)

@@ -142,7 +142,7 @@ def where(which: View, yes: View, no: View, place: str) -> View:
 
 
 def _wraps(shifted: View, index: View) -> bool:
-    """Whether one view is the other plus a number, as JAX writes an index that may count from the end, and needs not."""
+    """Whether one view is the other plus a number, as JAX writes an index in case that it counts from the end."""
     node, made = shifted.node, index.node
     if made.op == "map" and (made.name in ("negative", "subtract") or any((value_of(v) or 0) < 0 for v in made.args)):
         return False

@@ -42,7 +42,7 @@ def _scan(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[Vie
 
 
 def _each_step(jaxpr: Any, before: Any, after: Any) -> int | None:
-    """What a step adds to a number that a loop carries: 0 if it is handed on as it is, None if it is no known number."""
+    """What a step adds to a number that a loop carries: 0 if it is handed on as it is, None if that is not known."""
     if after is before:
         return 0
     for e in jaxpr.eqns:

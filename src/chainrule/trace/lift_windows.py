@@ -98,8 +98,8 @@ def _windows(e: JaxprEqn, array: View, site: Site) -> View:
     q, k, array = e.params, len(site.loops), materialized(array, site.place)
     space = [*site.space(e.outvars[0])]
     index = [along(p) for p in range(k)]
-    axes = zip(q["window_dimensions"], q["window_strides"], q["padding"], q["base_dilation"], q["window_dilation"])
-    for p, (size, stride, (low, _), base, dilation) in enumerate(axes, k):
+    names = ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
+    for p, (size, stride, (low, _), base, dilation) in enumerate(zip(*(q[n] for n in names), strict=True), k):
         terms = ((p, stride),)
         if size > 1:
             terms += ((len(space), dilation),)

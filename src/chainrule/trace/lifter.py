@@ -71,16 +71,17 @@ class Lifter:
 
     def equation(self, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
         """What an equation gives."""
-        if any(kind(v) == "complex" for v in (*e.invars, *e.outvars)):
-            raise CannotExplain(
-                f"{e.primitive.name} {'in ' + site.place if site.place else ''} computes with complex numbers, which "
-                "have no rule here. Write it with real and imaginary parts, or explain the parts before and after it."
-            )
         if self.random(came):
             return [whole(Node("drawn", shape=site.space(v), kind=kind(v), place=site.place)) for v in e.outvars]
         inner = called(e)
         if inner is not None:
             return self.walk(inner, came, site)
+        if any(kind(v) == "complex" for v in (*e.invars, *e.outvars)):
+            where = f" in {site.place}" if site.place else ""
+            raise CannotExplain(
+                f"{e.primitive.name}{where} computes with complex numbers, which have no rule here. Write it with real "
+                "and imaginary parts, or explain what comes before and after it."
+            )
         rule = RULES.get(e.primitive.name)
         gave = rule(self, e, came, site) if rule else None
         if gave is None:
@@ -98,7 +99,7 @@ class Lifter:
         call = lifted_equation(e)
         for _ in site.loops:
             call = jax.vmap(call, in_axes=0, out_axes=0)
-        name = function_name(e) or e.primitive.name
+        name = function_name(e) or _own_name(e) or e.primitive.name
         return [
             whole(Node("opaque", tuple(came), site.space(v), kind(v), name, (k,), call=call, place=site.place))
             for k, v in enumerate(e.outvars)
@@ -110,6 +111,13 @@ class Lifter:
             return
         if view.plain is not None:
             self.graph.traced[view.node] = (key, view)
+
+
+def _own_name(e: JaxprEqn) -> str:
+    """The name of a function that brings its own derivative."""
+    inner = e.params.get("call_jaxpr")
+    info = inner.jaxpr.debug_info if isinstance(inner, ClosedJaxpr) else None
+    return info.func_name if info is not None else ""
 
 
 def known(value: Any, shape: Sequence[int]) -> View:
