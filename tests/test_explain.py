@@ -197,7 +197,9 @@ def test_single_numbers():
     assert line_of(examined(lambda w: w**2, np.float32(3)), "∂L/∂W") == "∂L/∂W = 2 W"
 
 
-@pytest.mark.parametrize("names", [("L", "x"), ("z1", "a1"), ("n", "N"), ("exp", "softmax"), ("g1", "u1"), ("M1", "p1")])
+@pytest.mark.parametrize(
+    "names", [("L", "x"), ("z1", "a1"), ("n", "N"), ("exp", "softmax"), ("g1", "u1"), ("M1", "p1")]
+)
 def test_the_names_of_inputs_keep_apart_from_those_of_lines(names):
     f = eval(f"lambda {', '.join(names)}: ({names[1]} @ {names[0]})", {})
     g = eval(f"lambda {', '.join(names)}: softmaxed(f({', '.join(names)}))", {"f": f, "softmaxed": _softmaxed})

@@ -1,13 +1,13 @@
-"""Every activation, loss, penalty and layer of chainrule, explained: all lines verified, known ones as books have them."""
+"""Every activation, loss, penalty and layer of chainrule, explained: verified, and as books have it."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_explain import array, examined, line_of, lines_of
 
 import chainrule as cr
 from chainrule.equations.explain import explain
+from test_explain import array, examined, line_of, lines_of
 
 R = np.random.default_rng(1)
 X, CLASSES, NUMBER = array(8, 4), R.integers(0, 3, 8), array(8, 1)
@@ -178,6 +178,8 @@ def test_flatten_and_reshape():
 
 
 def test_containers_explain_the_same_each_time():
-    net = cr.Chain(cr.Parallel(cr.Dense(4), cr.Chain(cr.Dense(5), cr.tanh)), cr.Concatenate(), cr.LayerNorm(), cr.Dense(3))
+    net = cr.Chain(
+        cr.Parallel(cr.Dense(4), cr.Chain(cr.Dense(5), cr.tanh)), cr.Concatenate(), cr.LayerNorm(), cr.Dense(3)
+    )
     one, two = (explain(net, X, CLASSES, loss=cr.cross_entropy).text() for _ in range(2))
     assert one == two

@@ -6,10 +6,10 @@ import numpy as np
 import optax
 import pytest
 from jax import lax
-from test_explain import array, examined, line_of, lines_of
 
 import chainrule as cr
 from chainrule.equations.explain import explain
+from test_explain import array, examined, line_of, lines_of
 
 R = np.random.default_rng(2)
 PICTURE = ("NHWC", "HWIO", "NHWC")
@@ -51,7 +51,8 @@ def test_convolutions(name):
 
 def test_grouped_and_transposed_convolutions():
     f, p, x, y = convolved(3, 2, 1, 4, padding="VALID", feature_group_count=2)
-    ex = examined(f, p, x, y)
+    # the program groups inside of one primitive: that it reads x and K as u1 and u2 is no variable of its own
+    ex = examined(f, p, x, y, unvalued=["u1", "u2", "z1"], underived=["δu2", "δz1"])
     assert any(line.symbol == "∂L/∂K" and line.shape == "3×2×1×4" for line in ex.lines)
 
     def g(p, x):
@@ -275,7 +276,7 @@ OPTAX = {
     "safe_softmax_cross_entropy": (ONE_HOT, None),
     "softmax_cross_entropy_with_integer_labels": (LABELS, "δz1 = (softmax(z1) − 1[h1 = y]) / N"),
     "sigmoid_binary_cross_entropy": (ONE_HOT, None),
-    "sigmoid_focal_loss": (ONE_HOT, None),
+    "sigmoid_focal_loss": (0.05 + 0.8 * ONE_HOT, None, ["u6", "u7", "u9", "u10"], ["δu9", "δu10"]),
     "hinge_loss": (SIGNS, "δz1 = −δu1 ⊙ y"),
     "perceptron_loss": (SIGNS, "δz1 = −δu1 ⊙ y"),
     "poly_loss_cross_entropy": (ONE_HOT, None),
@@ -290,15 +291,16 @@ OPTAX = {
 
 @pytest.mark.parametrize("name", OPTAX)
 def test_losses_of_optax(name):
-    y, slope = OPTAX[name]
+    y, slope, *unchecked = OPTAX[name]
     loss = getattr(optax.losses, name)
 
     def f(p, x, y):
         z = x @ p["W"] + p["b"]
         return jnp.mean(loss(jax.nn.log_softmax(z) if name == "kl_divergence" else z, y))
 
-    ex = examined(f, {"W": array(4, 3), "b": array(3)}, array(6, 4), y)
-    assert line_of(ex, "z1") == "z1 = x W + b" and line_of(ex, "∂L/∂W") == "∂L/∂W = xᵀ δz1"
+    unvalued, underived = unchecked or ([], [])
+    ex = examined(f, {"W": array(4, 3), "b": array(3)}, array(6, 4), y, unvalued=unvalued, underived=underived)
+    assert line_of(ex, "z1") == "z1 = x W + b" and line_of(ex, "∂L/∂W").startswith("∂L/∂W = xᵀ δ")
     assert slope is None or line_of(ex, "δz1") == slope
 
 
@@ -308,7 +310,7 @@ def test_losses_of_optax(name):
 def test_sorting_has_no_rule():
     ex = examined(lambda w, x: jnp.sum(jnp.sort(x * w, axis=1)[:, 0]), array(4), array(6, 4), opaque=["sort"])
     assert "2 opaque (computed, not derived)" in ex.verdict and line_of(ex, "u2") == "u2 = opaque sort(u1)"
-    assert line_of(ex, "∂L/∂w".replace("w", "W")) == "∂L/∂W = Σ_n (δu1 ⊙ x)"
+    assert line_of(ex, "∂L/∂W") == "∂L/∂W = Σ_n (δu1 ⊙ x)"
 
 
 @pytest.mark.xfail(strict=True, raises=ValueError, reason="a gradient of whole numbers comes to an opaque operation")
@@ -332,7 +334,5 @@ def test_a_derivative_of_the_programs_own_has_no_rule():
         return x * 1.0
 
     clipped.defvjp(lambda x: (x * 1.0, None), lambda _, g: (jnp.clip(g, -0.01, 0.01),))
-    ex = examined(
-        lambda w, x: jnp.mean(clipped(jnp.tanh(x @ w)) ** 2), array(4, 3), array(6, 4), opaque=["custom_vjp_call"]
-    )
+    ex = examined(lambda w, x: jnp.mean(clipped(jnp.tanh(x @ w)) ** 2), array(4, 3), array(6, 4), opaque=["clipped"])
     assert line_of(ex, "∂L/∂W") == "∂L/∂W = xᵀ δz1"

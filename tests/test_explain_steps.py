@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -76,11 +77,11 @@ def pieces(w, v, x):
     return (u.reshape(u.shape[0], 2, 3).sum(1) ** 3).mean()
 
 
-def network(*layers, y=LABELS, loss=cr.cross_entropy, training=False):
+def network(*layers, y: Any = LABELS, loss: Any = cr.cross_entropy, training=False):
     return lambda: derive(subject(cr.Chain(*layers), X, y, loss=loss, training=training))
 
 
-def function(f, *args, argnums=0):
+def function(f, *args, argnums: Any = 0):
     return lambda: derive(subject(f, *args, argnums=argnums))
 
 
@@ -142,6 +143,7 @@ def worst(name):
     for statement in derivation(name).statements:
         for step in unfolded(derivation(name), statement.line.symbol):
             for formula in step.formulas:
+                assert step.view is not None
                 expected = full(step.view, values.graph)
                 if statement.by is not None and step.text == text.line(statement.line):
                     expected = known.values[statement.line.symbol].value

@@ -30,8 +30,10 @@ Patterns = Mapping[tuple[str, str], Sequence[Callable[[Node], Found]]]
 
 def recognized(graph: Graph, patterns: Patterns) -> Graph:
     """A graph in which written-out functions are single nodes. A node that replaces another keeps its key."""
-    search = Search(patterns)
     order = reachable(graph.outputs, graph.links)
+    if not any(pattern(n) for n in order for pattern in patterns.get((n.op, n.name), ())):
+        return graph
+    search = Search(patterns)
     for view in (*graph.outputs, *graph.links.values()):
         search.readers.setdefault(view.node, set()).add(None)
     for node in order:

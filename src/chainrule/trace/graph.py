@@ -10,6 +10,7 @@ A read outside of an array, or between two of its numbers, gives 0; a negative n
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class Index:
     offset: int = 0
     divisor: int = 1
 
-    @property
+    @cached_property
     def plain(self) -> int | None:
         """The position, when the index is one and nothing else."""
         alone = len(self.terms) == 1 and self.terms[0][1] == 1 and self.offset == 0 and self.divisor == 1
@@ -62,6 +63,7 @@ class Lookup:
         return Lookup(self.view.put(at, shape))
 
 
+@lru_cache
 def along(position: int) -> Index:
     """The index that is a position."""
     return Index(((position, 1),))

@@ -12,7 +12,7 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 from chainrule.errors import CannotExplain
 from chainrule.trace.float64 import called, decimal, lifted_equation
 from chainrule.trace.graph import Graph, Node, View, materialized, number, whole
-from chainrule.trace.program import function_name, place
+from chainrule.trace.program import function_name, scope
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,16 @@ class Site:
     place: str = ""
     loops: tuple[int, ...] = ()
 
-    def inside(self, e: JaxprEqn, i: int) -> "Site":
-        """The site of equation number i of the program that stands at this site."""
-        return Site((*self.key, i), "/".join(filter(None, (self.place, place(e)))), self.loops)
+    def inside(self, layer: str, i: int) -> "Site":
+        """The site of equation number i, in a layer, of the program that stands at this site."""
+        return Site((*self.key, i), "/".join(filter(None, (self.place, layer))), self.loops)
 
     def space(self, variable: Any) -> tuple[int, ...]:
         """The space of a variable: the loops around it, then its own axes."""
         return (*self.loops, *getattr(variable.aval, "shape", ()))
 
 
+_COMPLEX = (np.dtype("complex64"), np.dtype("complex128"))
 Rule = Callable[["Lifter", JaxprEqn, list[View], Site], list[View] | View | None]
 RULES: dict[str, Rule] = {}
 
@@ -61,8 +62,11 @@ class Lifter:
         def read(v: Any) -> View:
             return known(v.val, site.space(v)) if isinstance(v, Literal) else env[v]
 
+        stack, layer = None, ""
         for i, e in enumerate(jaxpr.eqns):
-            here = site.inside(e, i)
+            if e.source_info.name_stack is not stack:  # its text is long in deep networks
+                stack, layer = e.source_info.name_stack, scope(e)
+            here = site.inside(layer, i)
             gave = self.equation(e, [read(v) for v in e.invars], here)
             for k, (v, view) in enumerate(zip(e.outvars, gave, strict=True)):
                 env[v] = view
@@ -76,7 +80,7 @@ class Lifter:
         inner = called(e)
         if inner is not None:
             return self.walk(inner, came, site)
-        if any(kind(v) == "complex" for v in (*e.invars, *e.outvars)):
+        if any(getattr(v.aval, "dtype", None) in _COMPLEX for v in (*e.invars, *e.outvars)):
             where = f" in {site.place}" if site.place else ""
             raise CannotExplain(
                 f"{e.primitive.name}{where} computes with complex numbers, which have no rule here. Write it with real "

@@ -67,3 +67,8 @@ def function_name(equation: JaxprEqn) -> str:
 def place(equation: JaxprEqn) -> str:
     """The layer in which an equation stands, as containers name it: ``2:Residual/0:Dense``; "" outside of layers."""
     return "/".join(re.findall(r"\w+:[^/()]+", str(equation.source_info.name_stack)))
+
+
+def scope(equation: JaxprEqn) -> str:
+    """The layer in which an equation stands: as our containers name it, else by the named scopes of other libraries."""
+    return place(equation) or "/".join(re.findall(r"[\w.\[\]]+(?![\w.\[\]]*\()", str(equation.source_info.name_stack)))
