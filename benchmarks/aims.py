@@ -37,6 +37,10 @@ AIMS = (
     Aim("e", "16 networks", 12.0, at_most=True),
     Aim("f", "import chainrule", 0.3, " s", at_most=True),
     Aim("f", "chainrule --help", 0.5, " s", at_most=True),
+    Aim("g", "a dense network of 10 layers", 1.0, " s", at_most=True),
+    Aim("g", "a residual network of 100 layers", 5.0, " s", at_most=True),
+    Aim("g", "a transformer of 12 blocks, width 64, 4 heads, 16 tokens", 20.0, " s", at_most=True),
+    Aim("g", "growth with depth", 1.1, at_most=True),
 )
 
 

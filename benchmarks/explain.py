@@ -43,7 +43,7 @@ def residual(depth: int) -> Explained:
 
 
 def transformer(depth: int) -> Explained:
-    """A plain JAX function: blocks of attention and a dense part, each after a layer norm, each added to what came in."""
+    """A plain JAX function: blocks of attention and of a dense part, each after a layer norm and added to its input."""
     import jax
     import jax.numpy as jnp
 

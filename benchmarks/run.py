@@ -5,12 +5,13 @@ import sys
 from functools import partial
 
 from aims import judged
+from explain import ROUNDS, explanations
 from machine import describe
 from peers import HERE, OURS, PEERS, installed
 from processes import to_a_saved_network, until_ready
 from training import against_one, against_peers
 
-LETTERS = "abcdef"
+LETTERS = "abcdefg"
 INTRODUCTION = """# Results
 
 Written by `{command}`; the README says what is timed. {pairs} interleaved rounds, medians. A ratio is
@@ -43,6 +44,7 @@ def main() -> None:
         "d": partial(to_a_saved_network, pairs),
         "e": partial(against_one, "e", pairs, part),
         "f": partial(until_ready, pairs),
+        "g": partial(explanations, 1 if options.quick else ROUNDS),
     }
     packages = dict.fromkeys(package for peer in (OURS, *PEERS) for package in ("chainrule", "numpy", *peer.packages))
     text = INTRODUCTION.format(

@@ -87,7 +87,7 @@ def convolution(p, x, y):
     return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
 
 
-CONVOLUTION = convolution, {"K": n(3, 2, 2, 2), "b": n(2), "W": n(2 * (3 * 3 + 2 * 7 + 2 * 3), 3)}, n(3, 7, 8, 2), R.integers(0, 3, 3)
+CONVOLUTION = convolution, {"K": n(3, 2, 2, 2), "b": n(2), "W": n(60, 3)}, n(3, 7, 8, 2), R.integers(0, 3, 3)
 
 
 def attention(p, x):

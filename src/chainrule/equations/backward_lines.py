@@ -32,6 +32,7 @@ def backward_lines(
     order = reachable(views, graph.links)
     own = [n for n in order if n not in named]
     must, readers = must_be_symbols(order, graph), readers_of(own, graph)
+    must |= {v.node for v in views if v.plain is None and v.node.op not in ("number", "position")}
     ahead = reachable(graph.outputs, graph.links)
     passed = set(ahead)
     waits = _named_readers(ahead, graph, named, backward)
@@ -51,7 +52,8 @@ def backward_lines(
             heavy = weighs[node] > LONGEST
             plain = node.op == "along" and node.args[0].node in named and node.args[0].plain is not None
             always = node.op in ("reshape", "concat", "carry", "opaque", "along") and not plain
-            if node is view.node or node in passed or not (node in must or shared or heavy or always):
+            own_line = node is view.node and (node not in must or _fills(view))
+            if own_line or node in passed or not (node in must or shared or heavy or always):
                 continue  # lines of the forward pass come first: what they have no name for gets none here
             if node in back:
                 named[node] = f"δ{_linked(graph, back[node], named)}₊"
@@ -60,10 +62,10 @@ def backward_lines(
             weighs[node] = 0
             lines.append(Gradient(named[node], whole(node), None, False))
         fresh = view.node not in named and view.node not in passed and view.node.op not in ("number", "position")
-        if fresh and view.plain is not None and len(view.plain) == len(view.shape):
+        if fresh and _fills(view):
             named[view.node] = name
             weighs[view.node] = 0
-            lines.append(Gradient(name, whole(view.node), by, False, view.plain))
+            lines.append(Gradient(name, whole(view.node), by, False, view.plain or ()))
         else:
             lines.append(Gradient(name, view, by, True, tuple(range(len(view.shape)))))
 
@@ -77,6 +79,11 @@ def backward_lines(
     for parameter in pending:
         emit(f"∂L/∂{named[parameter]}", parameter)
     return lines
+
+
+def _fills(view: View) -> bool:
+    """Whether a view reads each number of its node once, and has no other axes."""
+    return view.plain is not None and len(view.plain) == len(view.shape)
 
 
 def _linked(graph: Graph, carry: Node, named: dict[Node, str]) -> str:

@@ -3,10 +3,10 @@
 value     what the graph computes for the line is what the program's own variable holds
 gradient  what it computes for a gradient is autodiff's gradient by that variable
 printed   the printed text, read back by an independent reader and computed in NumPy from the program's values of the
-          symbols in it, is the program's value of the symbol on its left; at two numbers of examples where N is a symbol
+          symbols in it, is the program's value of the symbol on its left; at two numbers of examples where N is one
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,8 @@ from chainrule.equations.derive import Derivation, Derived, Statement
 from chainrule.equations.formula import Call, Formula, parts
 from chainrule.equations.values import Values, arguments, checked_values, graph_values
 from chainrule.trace.evaluate import full
-from chainrule.trace.graph import Node
+from chainrule.trace.graph import Node, whole
+from chainrule.trace.magnitude import magnitude
 
 TOLERANCE = 1e-9
 """The largest error of a verified line, relative to the largest number that went into it."""
@@ -51,7 +52,7 @@ def _check(derivation: Derivation, statement: Statement, values: Values, reading
         )
     errors: dict[str, float] = {}
     computed, node = full(statement.view, values.graph), statement.view.node
-    scale = _scale(derivation, statement, values)
+    scale = readings[0].scales[statement]
     if statement.by is None and node in values.program:
         errors["value"] = _error(computed, values.program[node], scale)
     if statement.by is not None and statement.by in values.gradient:
@@ -65,7 +66,7 @@ def _check(derivation: Derivation, statement: Statement, values: Values, reading
             errors[name], reason = np.inf, str(e)
             continue
         expected = reading.values[statement.line.symbol].value
-        errors[name] = _error(got, expected, scale if reading is readings[0] else _size(expected))
+        errors[name] = _error(got, expected, reading.scales[statement])
     failed = [name for name, e in errors.items() if not e <= TOLERANCE]
     if failed and not reason:
         reason = "; ".join(f"{name} differs by {errors[name]:.1e}" for name in failed)
@@ -80,6 +81,8 @@ class _Reading:
     sizes: Mapping[str, int]
     examples: int
     vocabulary: grammar.Vocabulary
+    scales: Mapping[Statement, float]
+    """For each line the largest sum of sizes of what is added up in it."""
 
     def evaluated(self, statement: Statement) -> np.ndarray:
         """The value of the printed line."""
@@ -99,7 +102,7 @@ def _first(derivation: Derivation, values: Values) -> _Reading:
             slope = values.gradient.get(statement.by)
             value = full(statement.view, values.graph) if slope is None else slope.transpose(statement.order)
             known[statement.line.symbol] = meaning.Labeled(value, statement.line.labels)
-    return _reading(derivation, known, derivation.derived[0], {})
+    return _reading(derivation, known, derivation.derived[0], {}, values.graph)
 
 
 def _second(derivation: Derivation, seed: int) -> _Reading:
@@ -119,11 +122,15 @@ def _second(derivation: Derivation, seed: int) -> _Reading:
         if statement.line.symbol not in known and statement.by is not None:
             view = other.backward.delta[derivation.pairs[statement.by]]
             known[statement.line.symbol] = meaning.Labeled(full(view, values), statement.line.labels)
-    return _reading(derivation, known, other, derivation.pairs)
+    return _reading(derivation, known, other, derivation.pairs, values)
 
 
 def _reading(
-    derivation: Derivation, known: dict[str, meaning.Labeled], derived: Derived, pairs: Mapping[Node, Node]
+    derivation: Derivation,
+    known: dict[str, meaning.Labeled],
+    derived: Derived,
+    pairs: Mapping[Node, Node],
+    values: Mapping[Node, np.ndarray],
 ) -> _Reading:
     axes, sizes = derivation.composer.axes, {}
     for element, root in axes.kinds.items():
@@ -131,7 +138,8 @@ def _reading(
         space = element[1] == "space"
         shape = space_of(node) if space else node.shape
         sizes[axes.names[root]] = shape[element[2] if space else element[1]]
-    return _Reading(known, sizes, derived.rows or 1, grammar.Vocabulary(known, sizes))
+    scales = _scales(derivation.statements, pairs, values)
+    return _Reading(known, sizes, derived.rows or 1, grammar.Vocabulary(known, sizes), scales)
 
 
 def _opaque(formula: Formula) -> str:
@@ -141,19 +149,18 @@ def _opaque(formula: Formula) -> str:
     return next(filter(None, map(_opaque, parts(formula))), "")
 
 
-def _scale(derivation: Derivation, statement: Statement, values: Values) -> float:
-    """The largest number that goes into a line: a gradient may cancel to nothing."""
-    largest = _size(full(statement.view, values.graph))
-    if statement.by is not None:
-        contributions = derivation.derived[0].backward.parts.get(statement.by, ())
-        known = [v for _, v in contributions if v.node in values.graph]
-        largest = max([largest, *(_size(full(v, values.graph)) for v in known)])
-    return largest
-
-
-def _size(value: np.ndarray) -> float:
-    finite = np.abs(np.where(np.isfinite(value), value, 0.0))
-    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+def _scales(
+    statements: Sequence[Statement], pairs: Mapping[Node, Node], values: Mapping[Node, np.ndarray]
+) -> dict[Statement, float]:
+    """How large the numbers were that are added up in each line: they may cancel to nothing."""
+    found: dict[Statement, float] = {}
+    known: dict[Node, float] = {}
+    for statement in statements:
+        node = pairs.get(statement.view.node, statement.view.node)
+        if node not in known:
+            known[node] = magnitude(whole(node), values, known)
+        found[statement] = known[node] or 1.0
+    return found
 
 
 def _error(got: np.ndarray, expected: np.ndarray, scale: float) -> float:

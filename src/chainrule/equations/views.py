@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chainrule.equations import page
-from chainrule.equations.code_listing import Listing, Variable
+from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.formula import Line
 from chainrule.equations.layout import HEADINGS
 from chainrule.equations.legend import FIRST, growing, references

@@ -1,14 +1,15 @@
 """The value of every node of a graph, in NumPy and double precision."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from scipy import special
 
-from chainrule.trace.graph import Index, Lookup, Node, View
+from chainrule.trace.graph import Index, Lookup, Node, View, along
 
 
 def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any]) -> dict[Node, np.ndarray]:
@@ -103,30 +104,32 @@ def _divided(places: np.ndarray, divisor: int) -> tuple[np.ndarray, np.ndarray]:
 def _contracted(node: Node, values: Mapping[Node, Any]) -> np.ndarray:
     """The sum of products; positions that stand in a sum of positions are walked one by one, the rest is einsum."""
     space, rank = node.args[0].shape, len(node.shape)
-    walked = sorted(
-        {p for v in node.args for i in v.index if len(i.positions()) > 1 for p in i.positions() if p >= rank}
-    )
+    sums = [i.terms for v in node.args for i in v.index if isinstance(i, Index) and len(i.terms) > 1]
+    walked = sorted({p for terms in sums for p, _ in terms if p >= rank})
+    if not walked:
+        return np.broadcast_to(_product([read(v, values) for v in node.args], space, rank), node.shape)
     total: Any = 0.0
     for places in itertools.product(*(range(space[p]) for p in walked)):
-        fixed = dict(zip(walked, places, strict=True))
-        operands: list[Any] = []
-        for view in node.args:
-            at = {p: Index((), fixed[p]) if p in fixed else Index(((p, 1),)) for p in range(len(space))}
-            array = read(view.put(at, space) if fixed else view, values)
-            named = [p for p in range(len(space)) if array.shape[p] != 1]
-            operands += [np.asarray(array, float).reshape([array.shape[p] for p in named]), named]
-        present = [p for p in range(rank) if any(p in named for named in operands[1::2])]
-        part = np.einsum(*operands, present, optimize=len(node.args) > 1)
-        times = np.prod(
-            [
-                space[p]
-                for p in range(rank, len(space))
-                if p not in fixed and space[p] != 1 and not any(p in named for named in operands[1::2])
-            ],
-            dtype=float,
-        )
-        total = total + times * np.reshape(part, [space[p] if p in present else 1 for p in range(rank)])
+        at = {p: along(p) for p in range(len(space))} | {p: Index((), n) for p, n in zip(walked, places, strict=True)}
+        total = total + _product([read(v.put(at, space), values) for v in node.args], space, rank)
     return np.broadcast_to(total, node.shape)
+
+
+def _product(arrays: Sequence[np.ndarray], space: tuple[int, ...], rank: int) -> np.ndarray:
+    """The product of arrays in a space, summed over its positions after the first ``rank``."""
+    operands, named = [], set()
+    for array in arrays:
+        axes = [p for p, n in enumerate(array.shape) if n != 1]
+        named.update(axes)
+        operands += [np.asarray(array, float).reshape([array.shape[p] for p in axes]), axes]
+    kept = [p for p in range(rank) if p in named]
+    large = math.prod(space[p] for p in named) > _SMALL and len(arrays) > 1
+    out = np.einsum(*operands, kept, optimize=large)
+    return np.reshape(out, [space[p] if p in named else 1 for p in range(rank)])
+
+
+_SMALL = 1 << 14
+"""The number of products up to which it costs more to look for a good order of them than to add them up."""
 
 
 def _softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

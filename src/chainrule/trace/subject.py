@@ -84,8 +84,13 @@ def subject(obj: Any, *args: Any, argnums: Any = 0, **options: Any) -> Subject:
         params,
         tuple(args[i] for i in rest),
         (name, *(names[i] for i in rest)),
-        getattr(obj, "__name__", type(obj).__name__),
+        _title(obj),
     )
+
+
+def _title(f: Any) -> str:
+    name = getattr(f, "__name__", type(f).__name__)
+    return "a function" if name == "<lambda>" else name
 
 
 def _known(kind: type) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.equations.code_arrays import ATOM, Code, linear
+from chainrule.equations.code.arrays import ATOM, Code, linear
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from chainrule.equations.code_layout import nested, statement, steps
-from chainrule.equations.code_listing import Listing
-from chainrule.equations.code_loops import read
-from chainrule.equations.code_reads import Names
-from chainrule.equations.code_statements import INDENT, Statements
+from chainrule.equations.code.layout import nested, statement, steps
+from chainrule.equations.code.listing import Listing
+from chainrule.equations.code.loops import read
+from chainrule.equations.code.reads import Names
+from chainrule.equations.code.statements import INDENT, Statements
 
 NEW = ("₊", "⁺", "′", "_new", "_next")
 """What may stand behind a symbol to name the value after the step."""

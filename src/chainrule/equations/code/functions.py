@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.equations.axes import bare
-from chainrule.equations.code_layout import nested, statement, steps, unpacked
-from chainrule.equations.code_listing import Listing
-from chainrule.equations.code_loops import read
-from chainrule.equations.code_reads import Names
-from chainrule.equations.code_statements import INDENT, Statements
+from chainrule.equations.code.layout import nested, statement, steps, unpacked
+from chainrule.equations.code.listing import Listing
+from chainrule.equations.code.loops import read
+from chainrule.equations.code.reads import Names
+from chainrule.equations.code.statements import INDENT, Statements
 from chainrule.equations.formula import Line
 from chainrule.equations.text import line as printed
 from chainrule.errors import CannotExplain

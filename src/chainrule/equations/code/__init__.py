@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from chainrule.equations.axes import bare
-from chainrule.equations.code_functions import Functions
-from chainrule.equations.code_helpers import HELPERS, sources
-from chainrule.equations.code_layout import WIDTH, statement
-from chainrule.equations.code_listing import Listing, Variable
-from chainrule.equations.code_names import python_name, unique_names
-from chainrule.equations.code_reads import Names
-from chainrule.equations.code_update import update
+from chainrule.equations.code.functions import Functions
+from chainrule.equations.code.helpers import HELPERS, sources
+from chainrule.equations.code.layout import WIDTH, statement
+from chainrule.equations.code.listing import Listing, Variable
+from chainrule.equations.code.names import python_name, unique_names
+from chainrule.equations.code.reads import Names
+from chainrule.equations.code.updates import update
 from chainrule.equations.formula import Call, Formula, Place, Total, parts, symbols
 from chainrule.errors import CannotExplain
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from chainrule.equations.code_arrays import Code, aligned, transposed
-from chainrule.equations.code_calls import Writer
-from chainrule.equations.code_layout import statement
-from chainrule.equations.code_loops import Loop, kept_for_one_step, looked_up, plan, read
-from chainrule.equations.code_reads import Names
+from chainrule.equations.code.arrays import Code, aligned, transposed
+from chainrule.equations.code.calls import Writer
+from chainrule.equations.code.layout import statement
+from chainrule.equations.code.loops import Loop, kept_for_one_step, looked_up, plan, read
+from chainrule.equations.code.reads import Names
 from chainrule.equations.formula import Line
 from chainrule.equations.text import line as printed
 from chainrule.errors import CannotExplain

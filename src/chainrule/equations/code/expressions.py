@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from chainrule.equations.axes import fresh
-from chainrule.equations.code_arrays import (
+from chainrule.equations.code.arrays import (
     ATOM,
     CHOICE,
     MATRIX,
@@ -24,7 +24,7 @@ from chainrule.equations.code_arrays import (
     total,
     transposed,
 )
-from chainrule.equations.code_reads import Reader, swapped
+from chainrule.equations.code.reads import Reader, swapped
 from chainrule.equations.formula import (
     Call,
     Formula,

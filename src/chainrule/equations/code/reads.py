@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainrule.equations.axes import bare, fresh
-from chainrule.equations.code_arrays import POWER, Code, added, joined, linear, literal
-from chainrule.equations.code_places import At, Axis, axis_labels, axis_text, beyond, sliced, trimmed
+from chainrule.equations.code.arrays import POWER, Code, added, joined, linear, literal
+from chainrule.equations.code.places import At, Axis, axis_labels, axis_text, beyond, sliced, trimmed
 from chainrule.equations.formula import Line, Place, Symbol
 from chainrule.equations.text import line as printed
 from chainrule.errors import CannotExplain
