@@ -123,7 +123,8 @@ def _pieces(views: list[View]) -> tuple[list[View], int] | None:
             and i.terms[0][1] == 1
             and view.shape[i.terms[0][0]] != n
         ]
-        if len(shifts) != 1 or len(view.index) != len(view.shape):
+        places = [i for i in view.index if isinstance(i, Index)]
+        if len(shifts) != 1 or len(view.index) != len(view.shape) or len(places) < len(view.index):
             return None
         (axis, start, size), at = shifts[0], dict(enumerate(map(along, range(len(view.shape)))))
         found.append(
@@ -133,7 +134,7 @@ def _pieces(views: list[View]) -> tuple[list[View], int] | None:
                 axis,
                 View(
                     view.node,
-                    tuple(i.put(at) if k != axis else along(axis) for k, i in enumerate(view.index)),
+                    tuple(i.put(at) if k != axis else along(axis) for k, i in enumerate(places)),
                     tuple(size if p == axis else n for p, n in enumerate(view.shape)),
                 ),
             )

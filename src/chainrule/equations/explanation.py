@@ -10,6 +10,8 @@ from chainrule.equations.code import module
 from chainrule.equations.derive import Derivation
 from chainrule.equations.formula import Line
 from chainrule.equations.legend import Entry, axes, legend, statement_shape
+from chainrule.equations.numbers import Numbers, expand, numbers
+from chainrule.equations.steps import steps
 from chainrule.equations.verify import Check
 
 
@@ -89,9 +91,13 @@ class Explanation:
         """The explanation as Unicode text; written to a file when a path is given."""
         return _written(layout.page(self, width, fold, color), path)
 
-    def latex(self, path: str | Path | None = None) -> str:
-        """A LaTeX document: aligned equations and the legend."""
-        return _written(latex.document(*views.document(self)), path)
+    def latex(self, path: str | Path | None = None, *, convention: str = "rows") -> str:
+        """A LaTeX document: aligned equations and the legend.
+
+        ``convention="columns"`` has examples as columns, as in z = Wᵀx + b; each line is checked in that form too.
+        CannotExplain when one fails, or the convention is another.
+        """
+        return _written(latex.document(*views.document(self, convention)), path)
 
     def html(self, path: str | Path | None = None) -> str:
         """A page of HTML with MathML, in which each symbol leads to its definition; it needs no script and no network."""
@@ -104,16 +110,16 @@ class Explanation:
         """
         return _written(module(views.listing(self)), path)
 
-    def numbers(self, example: int = 0) -> "Numbers":
-        """The lines with the real numbers of one example of the data, counted from 0."""
-        from chainrule.equations.numbers import numbers
+    def steps(self, symbol: str) -> tuple[str, ...]:
+        """How a line follows: the chain rule, the local Jacobian, what is left. ``"δz2"``, or in ASCII ``"dz2"``."""
+        return steps(self.derivation, symbol)
 
+    def numbers(self, example: int = 0) -> Numbers:
+        """The lines with the real numbers of one example of the data, counted from 0."""
         return numbers(self.derivation, example)
 
     def expand(self, symbol: str, index: tuple[int, ...] = (), terms: int = 12) -> str:
         """One entry of an array as the sum that it is, with its numbers: ``expand("z1", (0, 5))``."""
-        from chainrule.equations.numbers import expand
-
         return expand(self.derivation, symbol, index, terms=terms)
 
     def __str__(self) -> str:

@@ -150,15 +150,13 @@ def _of_map(node: Node, g: View) -> list[View | None]:
 
 
 def times_slope(g: View, slope: View) -> View:
-    """G times a slope; of a quotient 1/b it is g / b."""
-    node = slope.node
-    if node.op == "number" and node.value == -1:
+    """The product of g and a slope: of a slope 1 / b it is g / b, of -1 it is -g."""
+    if value_of(slope) == -1:
         return _neg(g)
-    if node.op == "map" and node.name == "negative":
-        return _neg(times_slope(g, node.args[0].put(dict(enumerate(slope.index)), slope.shape)))
-    if node.op == "map" and node.name == "divide":
-        a, b = (v.put(dict(enumerate(slope.index)), slope.shape) for v in node.args)
-        return _div(_mul(g, a), b)
+    if parts := slope.opened("negative"):
+        return _neg(times_slope(g, parts[0]))
+    if parts := slope.opened("divide"):
+        return _div(_mul(g, parts[0]), parts[1])
     return _mul(g, slope)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chainrule.equations import page
+from chainrule.equations import columns, page
 from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.formula import Line
 from chainrule.equations.layout import HEADINGS
@@ -34,10 +34,20 @@ def view(ex: "Explanation") -> page.View:
 
 
 def document(
-    ex: "Explanation",
+    ex: "Explanation", convention: str
 ) -> tuple[list[tuple[str, Sequence[Line]]], list[tuple[str, str, str]], str]:
-    """Groups, legend and title of a LaTeX document."""
-    groups = [(h, [line.line for line in ex.lines if line.kind == kind]) for kind, h in HEADINGS.items()]
+    """Groups, legend and title of a LaTeX document, with examples as "rows" or as "columns"."""
+    lines = [line.line for line in ex.lines]
+    if convention == "columns":
+        failed = [c for c in columns.verify(ex.derivation) if c.status == "failed"]
+        if failed:
+            raise CannotExplain(f"A line fails its check with examples as columns: {failed[0].reason}")
+        lines = [*columns.lines(ex.derivation), *(line.line for line in ex.update)]
+    elif convention != "rows":
+        raise CannotExplain(
+            f'convention={convention!r}: "rows" or "columns" is expected: how examples lie in a matrix.'
+        )
+    groups = [(h, [line for line in lines if line.kind == kind]) for kind, h in HEADINGS.items()]
     return groups, [(e.symbol, e.shape, e.words) for e in ex.legend], ex.derivation.subject.title
 
 

@@ -108,9 +108,7 @@ class Search:
 
 def inner(view: View, name: str) -> tuple[View, ...] | None:
     """The arguments of a view of an elementwise node of that name, in the view's space."""
-    if view.node.op != "map" or view.node.name != name:
-        return None
-    return tuple(v.put(dict(enumerate(view.index)), view.shape) for v in view.node.args)
+    return view.opened(name)
 
 
 def _total_of(total: View, one: View) -> list[int] | None:

@@ -83,7 +83,8 @@ def _rule(e: JaxprEqn) -> ClosedJaxpr:
 
         return jax.vjp(f, *(came[i] for i in smooth))[1](list(g))
 
-    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in (*e.invars, *(e.outvars[k] for k in outputs))]
+    variables: list[Any] = [*e.invars, *(e.outvars[k] for k in outputs)]
+    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in variables]
     return jax.make_jaxpr(back)(*shapes)
 
 

@@ -29,7 +29,7 @@ def compute(node: Node, values: Mapping[Node, Any]) -> Any:
     match node.op:
         case "number" | "constant":
             return node.value
-        case "position":
+        case "position" if node.index is not None:
             return _places(node.index, node.shape, range(len(node.shape)))
         case "map":
             return np.broadcast_to(ELEMENTWISE[node.name](*(read(v, values) for v in node.args)), node.shape)

@@ -8,7 +8,7 @@ their own: they are how the next operation reads.
 A read outside of an array, or between two of its numbers, gives 0; a negative number looked up counts from the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -34,14 +34,20 @@ class Index:
         """The positions of the space that the index names."""
         return frozenset(p for p, _ in self.terms)
 
-    def put(self, at: dict[int, "Index"]) -> "Index":
-        """The index with each of its positions replaced by an index over another space (a quotient only if alone)."""
+    def put(self, at: "Mapping[int, Place]") -> "Place":
+        """The index with each of its positions replaced by an index over another space.
+
+        A quotient and a number looked up can only take the place of an index that is a position and nothing else.
+        """
         if self.plain is not None:
             return at[self.plain]
         sums, offset = {}, self.offset
         for p, c in self.terms:
-            offset += c * at[p].offset
-            for q, d in at[p].terms:
+            index = at[p]
+            if isinstance(index, Lookup) or index.divisor != 1:
+                raise ValueError(f"{index} cannot be a part of {self}.")
+            offset += c * index.offset
+            for q, d in index.terms:
                 sums[q] = sums.get(q, 0) + c * d
         return Index(tuple((q, c) for q, c in sums.items() if c), offset, self.divisor)
 
@@ -58,9 +64,12 @@ class Lookup:
         """The positions of the space that the looked-up view names."""
         return self.view.positions()
 
-    def put(self, at: dict[int, Index], shape: tuple[int, ...]) -> "Lookup":
+    def put(self, at: "Mapping[int, Place]", shape: tuple[int, ...]) -> "Lookup":
         """The same in another space."""
         return Lookup(self.view.put(at, shape))
+
+
+Place = Index | Lookup
 
 
 @lru_cache
@@ -114,7 +123,7 @@ class View:
     """A node read in a space: one index for each axis of the node; ``shape`` is the space."""
 
     node: Node
-    index: tuple[Index | Lookup, ...]
+    index: tuple[Place, ...]
     shape: tuple[int, ...]
 
     def positions(self) -> frozenset[int]:
@@ -133,7 +142,30 @@ class View:
         """Whether the view is the node itself, axis by axis."""
         return self.plain == tuple(range(len(self.shape)))
 
-    def put(self, at: dict[int, Index], shape: Sequence[int]) -> "View":
+    @property
+    def inside(self) -> bool:
+        """Whether every read falls into the array, at a place that is a sum of positions."""
+        if self.plain is not None:
+            return True
+        for i, n in zip(self.index, self.node.shape, strict=True):
+            if isinstance(i, Lookup) or i.divisor != 1:
+                return False
+            reach = [c * (self.shape[p] - 1) for p, c in i.terms]
+            if i.offset + sum(r for r in reach if r < 0) < 0 or i.offset + sum(r for r in reach if r > 0) >= n:
+                return False
+        return True
+
+    def opened(self, name: str) -> "tuple[View, ...] | None":
+        """The arguments of the node, if it is an elementwise one of that name, read as the view reads the node.
+
+        None where that is outside of it too: a read outside is 0, and f(0) is not.
+        """
+        if self.node.op != "map" or self.node.name != name or not self.inside:
+            return None
+        at = dict(enumerate(self.index))
+        return tuple(v.put(at, self.shape) for v in self.node.args)
+
+    def put(self, at: Mapping[int, Place], shape: Sequence[int]) -> "View":
         """The same reading in another space: ``at`` gives each position that is named as an index there."""
         return View(
             self.node,
@@ -298,6 +330,7 @@ def position(index: Index, shape: Sequence[int]) -> View:
     """The value of an index at each place of a space: 0, 1, 2, ... for a plain one."""
     at = sorted(index.positions())
     moved = index.put({p: along(k) for k, p in enumerate(at)})
+    assert isinstance(moved, Index)
     node = Node("position", shape=tuple(shape[p] for p in at), kind="int", index=moved)
     return spread(node, at, shape)
 

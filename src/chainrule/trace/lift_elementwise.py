@@ -129,31 +129,24 @@ def _select(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 def where(which: View, yes: View, no: View, place: str) -> View:
     """The choice between two arrays; keeping what is positive is relu, a negative index counts from the end."""
-    node = which.node
-    if node.op == "map" and len(node.args) == 2 and is_number(value_of(node.args[1]), 0):
-        compared = node.args[0].put(_back(which), which.shape)
-        if node.name in ("greater", "greater_equal") and is_number(value_of(no), 0) and same(compared, yes):
+    test = which.node.name
+    compared = which.opened(test)
+    if compared is not None and len(compared) == 2 and is_number(value_of(compared[1]), 0):
+        if test in ("greater", "greater_equal") and is_number(value_of(no), 0) and same(compared[0], yes):
             return apply("relu", yes, place=place)
-        if node.name in ("less", "less_equal") and is_number(value_of(yes), 0) and same(compared, no):
+        if test in ("less", "less_equal") and is_number(value_of(yes), 0) and same(compared[0], no):
             return apply("relu", no, place=place)
-        if node.name == "less" and no.node.kind == "int" and same(compared, no) and _wraps(yes, no):
+        if test == "less" and no.node.kind == "int" and same(compared[0], no) and _wraps(yes, no):
             return no
     return function("where", which, yes, no, place=place)
 
 
 def _wraps(shifted: View, index: View) -> bool:
     """Whether one view is the other plus a number, as JAX writes an index in case that it counts from the end."""
-    node, made = shifted.node, index.node
+    made, parts = index.node, shifted.opened("add")
     if made.op == "map" and (made.name in ("negative", "subtract") or any((value_of(v) or 0) < 0 for v in made.args)):
         return False
-    if node.op != "map" or node.name != "add" or value_of(node.args[1]) is None:
-        return False
-    return same(node.args[0].put(_back(shifted), shifted.shape), index)
-
-
-def _back(view: View) -> dict:
-    """Where the positions of a node's own space lie in the space of a view of it."""
-    return dict(enumerate(view.index))
+    return parts is not None and value_of(parts[1]) is not None and same(parts[0], index)
 
 
 @lifts("convert_element_type")

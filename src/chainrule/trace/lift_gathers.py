@@ -4,7 +4,7 @@ A place that is a sum of positions becomes an index like that of a slice; any ot
 lie inside of the array, which is what a program means by them: outside, JAX clips them or gives NaN, a graph gives 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax.extend.core import JaxprEqn
@@ -14,6 +14,7 @@ from chainrule.trace.graph import (
     Index,
     Lookup,
     Node,
+    Place,
     View,
     along,
     apply,
@@ -42,21 +43,22 @@ def _linear(view: View) -> Index | None:
     node, value = view.node, value_of(view)
     if value is not None:
         return Index((), int(value))
-    if any(isinstance(i, Lookup) or i.divisor != 1 for i in view.index):
+    if not view.inside:
         return None
-    at: dict = dict(enumerate(view.index))
+    at = dict(enumerate(view.index))
     if node.op == "position" and node.index is not None and node.index.divisor == 1:
-        return node.index.put(at)
+        index = node.index.put(at)
+        return index if isinstance(index, Index) else None
     if node.op == "concat":
         piece = _piece(view)
         return None if piece is view else _linear(piece)
     copied = node.op == "contract" and len(node.args) == 1 and node.args[0].shape == node.shape
     if not copied and (node.op, node.name) not in _SUMS:
         return None
-    parts = [_linear(v.put(at, view.shape)) for v in node.args]
-    if copied or None in parts:
-        return parts[0] if copied else None
-    a, b = parts
+    a, *others = [_linear(v.put(at, view.shape)) for v in node.args]
+    if copied or a is None or others[0] is None:
+        return a if copied else None
+    b = others[0]
     if node.name != "multiply":
         return _sum(a, b, 1 if node.name == "add" else -1)
     a, b = (a, b) if a.terms else (b, a)
@@ -82,7 +84,7 @@ def _piece(view: View) -> View:
     for piece in node.args:
         if start < piece.shape[axis]:
             at = dict(enumerate(view.index)) | {axis: Index((), start)}
-            return _piece(piece.put(at, view.shape))  # type: ignore[arg-type]
+            return _piece(piece.put(at, view.shape))
         start -= piece.shape[axis]
     return view
 
@@ -115,16 +117,16 @@ def _indices(
     shape: Sequence[int],
     loops: int,
     sizes: Sequence[int],
-    window: dict[int, int | None],
-    shared: dict[int, int],
-    places: dict[int, View],
-) -> list[Index | Lookup]:
+    window: Mapping[int, int | None],
+    shared: Mapping[int, int],
+    places: Mapping[int, View],
+) -> list[Place]:
     """For each axis of an array, where slices of some sizes read or write it.
 
     ``window`` has the position along a slice, ``shared`` the positions of axes that go along with the indices, and
     ``places`` where slices start.
     """
-    found: list[Index | Lookup] = [along(p) for p in range(loops)]
+    found: list[Place] = [along(p) for p in range(loops)]
     for a, size in enumerate(sizes):
         p = window[a]
         if a in shared:
@@ -138,9 +140,9 @@ def _indices(
     return found
 
 
-def _read(array: View, index: Sequence[Index | Lookup], space: tuple[int, ...], place: str) -> View:
+def _read(array: View, index: Sequence[Place], space: tuple[int, ...], place: str) -> View:
     """An array read at indices for its positions; what is looked up is computed at once."""
-    view = array.put(dict(enumerate(index)), space)  # type: ignore[arg-type]
+    view = array.put(dict(enumerate(index)), space)
     return materialized(view, place) if any(isinstance(i, Lookup) for i in view.index) else view
 
 

@@ -90,7 +90,7 @@ def _cond(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[Vie
 
 def _chosen(which: View, k: int, count: int, this: View, other: View, place: str) -> View:
     """The result of branch k where the number says so; of two branches, a test that came as a number chooses."""
-    node = which.node
-    if count == 2 and (node.op, node.name) == ("map", "number") and node.args[0].node.kind == "bool":
-        return where(node.args[0].put(dict(enumerate(which.index)), which.shape), other, this, place)
+    test = which.opened("number")
+    if count == 2 and test and test[0].node.kind == "bool":
+        return where(test[0], other, this, place)
     return where(function("equal", which, number(k, which.shape, "int"), place=place), this, other, place)

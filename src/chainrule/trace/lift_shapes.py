@@ -44,7 +44,7 @@ def _reshape(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
     k, view = len(site.loops), came[0]
     if not any(p < k for p in view.positions()):  # the same in every round of the loops
         inner = view.move([0] * k + list(range(len(view.shape) - k)), view.shape[k:])
-        shaped = reshaped(inner, e.outvars[0].aval.shape, site.place)
+        shaped = reshaped(inner, site.space(e.outvars[0])[k:], site.place)
         return shaped.move(range(k, k + len(shaped.shape)), site.space(e.outvars[0]))
     return reshaped(view, site.space(e.outvars[0]), site.place)
 
@@ -60,7 +60,8 @@ def _expand(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 
 def _without_ones(e: JaxprEqn, view: View, site: Site) -> View:
-    k, gone = len(site.loops), {d % len(e.invars[0].aval.shape) for d in e.params["dimensions"]}
+    k = len(site.loops)
+    gone = {d % (len(view.shape) - k) for d in e.params["dimensions"]}
     at, out = dict((p, along(p)) for p in range(k)), k
     for axis in range(len(view.shape) - k):
         at[k + axis] = Index() if axis in gone else along(out)
