@@ -243,6 +243,29 @@ def paddings(a):
     return f, a("nk")
 
 
+@case()
+def pieces_of_pieces(a):
+    """What is read of an array that is padded, shifted, reversed or looked up already."""
+    even, steps = np.arange(2), np.arange(5)
+
+    def f(x):
+        padded = lambda v, low, high=0: jnp.pad(v, ((0, 0), (low, high)))  # noqa: E731
+        made = [padded(1 / x, 1) * padded(x**2, 1), padded(jnp.exp(x), 0, 2) / jnp.exp(x).sum(1, keepdims=True)]
+        made += [jnp.where(padded(x > 0.7, 1), padded(x, 1), 0), padded(0.5 * x, 1) * (1 + padded(lax.erf(x), 1))]
+        made += [x[:, 1:][:, 1:][:, ::2], jnp.roll(x, 1, 1)[:, 1:], x[::-1][:, 1:][:1], padded(x, 1, 1)[even, 3 * even]]
+        made += [x[0][jnp.pad(even, 1)], x[0][jnp.arange(5)[1:3]], x[0][jnp.arange(3) * 2 - 1 - jnp.arange(3) + 1]]
+        made += [
+            x[even, even],
+            x[even, even + 1],
+            x[jnp.arange(2)[:, None], jnp.arange(2)[None] + 1],
+            x[0][abs(steps - 2)],
+        ]
+        made.append(jax.vmap(lambda s: lax.dynamic_slice(x, (0, s), (2, 2)))(jnp.array([0, 1, 1])))
+        return total(*made)
+
+    return f, a("nk", 0.5, 1.0)
+
+
 # --------------------------------------------------------------------------------------------- places looked up
 
 

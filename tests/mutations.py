@@ -15,7 +15,7 @@ from chainrule.equations.algebra import Ratio
 from chainrule.equations.compose import Composer
 from chainrule.equations.formula import Call, Matrix, Number, Place, Power, Sum, Symbol, Total
 from chainrule.trace import evaluate, lift_elementwise, pull
-from chainrule.trace.graph import Index, Node, View, along, apply, concatenated, number, value_of, whole
+from chainrule.trace.graph import Index, Node, View, along, apply, number, value_of, whole
 
 SEED = 1
 
@@ -41,7 +41,11 @@ class Mutation:
                 patch.setattr(owner, attribute, self.change(getattr(owner, attribute)))
 
 
-TRUE: dict[str, str] = {}
+TRUE: dict[str, str] = {
+    "slope of relu: y for argument 0": "max(x, 0) is positive where x is",
+    "brackets: Number in Quotient": "in a / 3 N the multiple 3 N binds before the quotient",
+    "brackets: Power in Total": "in Σ_d a^p the power binds before the sum",
+}
 """Mutations that are no faults, with the reason."""
 
 
@@ -79,6 +83,8 @@ def _slopes() -> Iterator[Mutation]:
     rng = random.Random(SEED)
     singles = [n for n, rule in rules.SLOPES.items() if len(inspect.signature(rule).parameters) == 2]
     for name, rule in rules.SLOPES.items():
+        if name in ("number", "normal_cdf"):
+            continue  # one makes numbers of yes and no, by which nothing is derived; no program is read as the other
         count = len(inspect.signature(rule).parameters) - 1
         wrongs = [*_of_whole(count), *_of_parts(rule, count)]
         if count == 1:
@@ -117,7 +123,8 @@ def _of_parts(rule: Callable, count: int) -> Iterator[tuple[str, Callable]]:
         for path, view in _paths(slope, {v.node for v in arguments}) if slope is not None else ():
             for what, change in _of_part(view):
                 here = f"{what} at {k}{''.join(f'.{p}' for p in path)}"
-                yield here, lambda r, k=k, path=path, change=change: _at(r, k, lambda s: _changed(s, path, change))
+                only = lambda v, name=view.node.name, change=change: change(v) if v.node.name == name else v  # noqa: E731
+                yield here, lambda r, k=k, path=path, only=only: _at(r, k, lambda s: _changed(s, path, only))
 
 
 def _of_part(view: View) -> Iterator[tuple[str, Callable[[View], View]]]:
@@ -199,7 +206,9 @@ def _operations() -> Iterator[Mutation]:
     yield _rule("softmax", "without the sum", lambda r, n, g: _back(n, [rules._mul(whole(n), g)]))
     yield _rule("softmax", "p (1 − p)", lambda r, n, g: _back(n, [g, rules.SLOPES["sigmoid"](x(n), whole(n))[0]]))
     yield _rule("softmax", "the gradient alone", lambda r, n, g: _back(n, [g]))
-    yield _rule("softmax", "over another axis", lambda r, n, g: r(replace(n, axes=((n.axes[0] + 1) % len(n.shape),)), g))
+    yield _rule(
+        "softmax", "over another axis", lambda r, n, g: r(replace(n, axes=((n.axes[0] + 1) % len(n.shape),)), g)
+    )
     yield _rule("log_softmax", "without the sum", lambda r, n, g: _back(n, [g]))
     yield _rule("log_softmax", "that of softmax", lambda r, n, g: r(replace(n, name="softmax"), g))
     yield _rule("log_softmax", "half", lambda r, n, g: _back(n, [rules._sub(g, probabilities(n))]))
@@ -223,10 +232,15 @@ def _operations() -> Iterator[Mutation]:
     yield _rule("concat", "pieces exchanged", lambda r, n, g: _pieces_exchanged(n, g), "concat")
     yield _rule("concat", "one place further", lambda r, n, g: r(n, _shifted(g, n.axes[0], 1)), "concat")
     yield _rule("concat", "the first piece for all", lambda r, n, g: [r(n, g)[0]] * len(n.args), "concat")
-    both = (rules, "times_slope"), (compose, "RELATIONS")
-    yield Mutation("g slope: g alone", both[:1], lambda right: lambda g, slope: g, "tanh")
-    yield Mutation("g slope: the slope alone", both[:1], lambda right: lambda g, slope: slope, "tanh")
-    yield Mutation("g slope: sign lost", both[:1], lambda right: lambda g, s: right(g, rules._neg(s)), "tanh")
+    product = ((rules, "times_slope"),)
+    yield Mutation("g slope: g alone", product, lambda right: lambda g, slope: g, "tanh")
+    yield Mutation("g slope: the slope alone", product, lambda right: lambda g, slope: slope, "tanh")
+    yield Mutation("g slope: sign lost", product, lambda right: lambda g, s: right(g, _unsigned(s)), "cos")
+    yield Mutation("g slope: twice the slope", product, lambda right: lambda g, s: rules._mul(right(g, s), s), "tanh")
+
+
+def _unsigned(slope: View) -> View:
+    return _operands(slope)[0] if slope.node.name == "negative" else slope
 
 
 def _chosen(node: Node, g: View, name: str) -> list[View]:
@@ -296,7 +310,9 @@ def _pulls() -> Iterator[Mutation]:
             lambda right, relation=relation: lambda *a: _related(right(*a), relation),
             "embedding",
         )
-    yield inner("looked up one further", "_reads", lambda right: lambda i, a, s: _moved_up(right(i, a, s), a), "embedding")
+    yield inner(
+        "looked up one further", "_reads", lambda right: lambda i, a, s: _moved_up(right(i, a, s), a), "embedding"
+    )
     yield inner("everywhere", "_reads", lambda right: lambda i, a, s: number(1.0, s), "embedding")
 
 
@@ -363,11 +379,10 @@ def _passes() -> Iterator[Mutation]:
     skipped = lambda right: lambda *a: None  # noqa: E731
     yield made("nothing from the step after", "_from_the_step_after", skipped, "carry")
     yield made("nothing from after the loop", "_from_the_step_after", lambda r: lambda *a: r(*a[:3], []), "carry")
-    yield made("the end for each step", "_from_the_step_after", lambda r: _with_start(r, lambda c: None), "carry")
-    turn = lambda right: lambda result, n, carry, f: right(result, n, _turn(result, carry), f)  # noqa: E731
-    yield made("steps in the wrong direction", "_from_the_step_after", turn, "carry")
-    yield made("nothing to the start", "_to_the_step_before", lambda right: _unstarted(right), "carry")
-    yield made("the last step to the start", "_to_the_step_before", lambda right: _restarted(right), "carry")
+    yield made("the end for each step", "_from_the_step_after", _with_end, "carry")
+    yield made("steps in the wrong direction", "_from_the_step_after", _with_steps_turned, "carry")
+    yield made("nothing to the start", "_to_the_step_before", _unstarted, "carry")
+    yield made("the last step to the start", "_to_the_step_before", _restarted, "carry")
     half = lambda right: lambda r, c, d, a: right(r, c, rules._mul(number(0.5, d.shape), d), a)  # noqa: E731
     yield made("half to the step before", "_to_the_step_before", half, "carry")
     sign = lambda right: lambda r, c, d, a: right(r, c, rules._neg(d), a)  # noqa: E731
@@ -376,38 +391,42 @@ def _passes() -> Iterator[Mutation]:
     yield Mutation("backward: ∂L/∂L = 2", *start)
     start = (((backward, "number"),), lambda right: lambda v, shape, *k: right(-1.0 if v == 1 else v, shape, *k))
     yield Mutation("backward: ∂L/∂L = −1", *start)
-    yield made("through what stops", "_dependent", lambda right: _never_stopped(right), "stop")
 
 
 def _difference(right: Callable, views: list[View]) -> View:
     return right(views) if len(views) < 2 else rules._sub(right(views[:1]), right(views[1:]))
 
 
-def _with_start(right: Callable, _: Callable) -> Callable:
+def _with_end(right: Callable) -> Callable:
     """What comes from outside of a loop is added at each step, and nothing comes from the step after."""
 
     def wrong(result: Any, node: Node, carry: Node, finals: list[View]) -> None:
         right(result, node, carry, finals)
-        back, (step,) = result.after[carry], carry.axes
+        (step,) = carry.axes
         places = [p for p in range(len(carry.shape)) if p != step]
-        start = back.args[0].move(places, carry.shape)
+        start = result.after[carry].args[0].move(places, carry.shape)
         result.parts[node][-1] = (None, pull.pulled(result.graph.links[carry], [start]))
 
     return wrong
 
 
-def _turn(result: Any, carry: Node) -> Node:
-    return carry if carry in result.after else _same_key(carry, result)
+def _with_steps_turned(right: Callable) -> Callable:
+    def wrong(result: Any, node: Node, carry: Node, finals: list[View]) -> None:
+        right(result, node, carry, finals)
+        back = result.after[carry] = replace(result.after[carry], reverse=carry.reverse)
+        result.parts[node][-1] = (None, pull.pulled(result.graph.links[carry], [whole(back)]))
 
-
-def _same_key(carry: Node, result: Any) -> Node:
-    turned = replace(carry, reverse=not carry.reverse)
-    result.graph.links.setdefault(turned, result.graph.links[carry])
-    return turned
+    return wrong
 
 
 def _unstarted(right: Callable) -> Callable:
-    return lambda result, carry, delta, active: right(result, carry, delta, active - {carry.args[0].node})
+    def wrong(result: Any, carry: Node, delta: View, active: set[Node]) -> None:
+        right(result, carry, delta, active)
+        found = result.parts.get(carry.args[0].node)
+        if found and found[-1][0] is carry:
+            found[-1] = (carry, number(0.0, carry.args[0].node.shape))
+
+    return wrong
 
 
 def _restarted(right: Callable) -> Callable:
@@ -420,14 +439,6 @@ def _restarted(right: Callable) -> Callable:
             at = {p: along(p - (p > step)) for p in range(len(carry.shape))} | {step: place}
             g = rules.materialized(delta).put(at, carry.args[0].shape)
             found[-1] = (carry, pull.pulled(carry.args[0], [g]))
-
-    return wrong
-
-
-def _never_stopped(right: Callable) -> Callable:
-    def wrong(order: Any, graph: Any, wrt: Any) -> set[Node]:
-        stops = [n for n in order if n.name == "stop"]
-        return right(order, graph, [*wrt, *(n for n in stops if n.kind == "float")])
 
     return wrong
 
@@ -454,7 +465,7 @@ def _rewrites() -> Iterator[Mutation]:
     swaps += "expm1:exp tanh:sin sin:cos cos:sin tan:tanh asin:arctan acos:arcsin atan:arcsin sinh:cosh cosh:sinh "
     swaps += "asinh:arctan acosh:arcsinh atanh:arcsinh logistic:tanh sqrt:cbrt cbrt:sqrt abs:relu erf:erfc erfc:erf "
     swaps += "erf_inv:erf lgamma:digamma gt:greater_equal ge:less lt:greater eq:not_equal ne:equal pow:multiply "
-    swaps += "atan2:subtract rem:divide neg:abs"
+    swaps += "atan2:subtract rem:divide neg:abs stop_gradient:number"
     for primitive, other in (pair.split(":") for pair in swaps.split()):
         wrong = lambda right, other=other: other  # noqa: E731
         yield Mutation(f"{primitive} read as {other}", ((table, primitive),), wrong, table[primitive])
@@ -578,12 +589,30 @@ def _prints() -> Iterator[Mutation]:
     for what, change in _trees():
         wrong = lambda right, change=change: lambda of: right(replace(of, formula=first_changed(of.formula, change)))  # noqa: E731
         yield Mutation(f"line: {what}", ((text, "line"),), wrong, level="print")
-    marks = {"ᵀ lost": ("ᵀ", ""), "primes lost": ("′", ""), "σ for √": ("√", "σ"), "/ for ⊙": ("⊙", "/"), "⊙ for /": ("/", "⊙")}
-    marks |= {"− for +": ("+", "−"), "+ for −": ("−", "+"), "² for ³": ("³", "²"), "³ for ²": ("²", "³"), "Σ lost": ("Σ_", "mean_")}
+    marks = {
+        "ᵀ lost": ("ᵀ", ""),
+        "primes lost": ("′", ""),
+        "σ for √": ("√", "σ"),
+        "/ for ⊙": ("⊙", "/"),
+        "⊙ for /": ("/", "⊙"),
+    }
+    marks |= {
+        "− for +": ("+", "−"),
+        "+ for −": ("−", "+"),
+        "² for ³": ("³", "²"),
+        "³ for ²": ("²", "³"),
+        "Σ lost": ("Σ_", "mean_"),
+    }
     marks |= {"N for 2 N": ("2 / N", "1 / N"), "N lost": (" / N", ""), "before for after": ("after", "before")}
-    marks |= {"after for before": ("before", "after"), "softmax for its log": ("log_softmax", "softmax"), "max for min": ("min", "max")}
+    marks |= {
+        "after for before": ("before", "after"),
+        "softmax for its log": ("log_softmax", "softmax"),
+        "max for min": ("min", "max"),
+    }
     for what, (old, new) in marks.items():
-        yield Mutation(f"text: {what}", ((text, "line"),), lambda right, o=old, n=new: _replaced(right, o, n), level="print")
+        yield Mutation(
+            f"text: {what}", ((text, "line"),), lambda right, o=old, n=new: _replaced(right, o, n), level="print"
+        )
     six = lambda right: lambda value: right(float(f"{value:.6g}"))  # noqa: E731
     yield Mutation("text: six digits", ((text, "digits"),), six, level="print")
     twelve = lambda right: lambda value: right(round(value * (1 + 3e-9), 12))  # noqa: E731
@@ -651,7 +680,9 @@ def _trees() -> Iterator[tuple[str, Callable[[Any], Any]]]:
             "place one further": lambda f: replace(f, offset=f.offset + 1),
             "place one before": lambda f: replace(f, offset=f.offset - 1),
             "place mirrored": lambda f: replace(f, terms=tuple((n, -c) for n, c in f.terms)),
-            "stride one more": lambda f: len(f.terms) > 1 and replace(f, terms=((f.terms[0][0], f.terms[0][1] + 1), *f.terms[1:])),
+            "stride one more": lambda f: (
+                len(f.terms) > 1 and replace(f, terms=((f.terms[0][0], f.terms[0][1] + 1), *f.terms[1:]))
+            ),
             "second term lost": lambda f: replace(f, terms=f.terms[:1]),
             "second term's sign": lambda f: replace(f, terms=(*f.terms[:1], *((n, -c) for n, c in f.terms[1:]))),
             "divisor lost": lambda f: replace(f, divisor=1),
@@ -732,7 +763,10 @@ def _trees() -> Iterator[tuple[str, Callable[[Any], Any]]]:
     }
     for kind, table in changes.items():
         for what, change in table.items():
-            yield what if kind.__name__ in what else f"{kind.__name__.lower()}: {what}", _when(kind, lambda f, c=change: c(f) or None)
+            yield (
+                what if kind.__name__ in what else f"{kind.__name__.lower()}: {what}",
+                _when(kind, lambda f, c=change: c(f) or None),
+            )
     for old, new in _CALLS.items():
         yield f"{new} for {old}", _when(Call, lambda f, o=old, n=new: replace(f, name=n) if f.name == o else None)
 
@@ -786,13 +820,16 @@ def _factored(f: Total, k: int) -> Any:
 
 
 def _brackets() -> Iterator[Mutation]:
-    """The brackets of one kind of formula within one other kind are left away."""
-    kinds = [Sum, formula.Product, formula.Quotient, formula.Negative, Power, Matrix, Total, Number, Place]
-    for outer in [Sum, formula.Product, formula.Quotient, formula.Negative, Power, Total, formula.Test]:
-        for inner in kinds:
-            name = f"brackets: {inner.__name__} in {outer.__name__}"
-            change = lambda right, o=outer, i=inner: _without_brackets(o, i)  # noqa: E731
-            yield Mutation(name, ((text, "text"),), change, level="print")
+    """The brackets of one kind of formula within one other kind are left away, wherever formulas have them."""
+    for pair in BRACKETS.split():
+        inner, outer = (getattr(formula, name) for name in pair.split("/"))
+        change = lambda right, o=outer, i=inner: _without_brackets(o, i)  # noqa: E731
+        yield Mutation(f"brackets: {inner.__name__} in {outer.__name__}", ((text, "text"),), change, level="print")
+
+
+BRACKETS = """Sum/Product Sum/Quotient Sum/Power Sum/Total Product/Quotient Product/Total Quotient/Power Quotient/Total
+    Matrix/Total Number/Quotient Power/Total"""
+"""What stands in brackets in what: other pairs never have any, for a minus goes in front of products and quotients."""
 
 
 def _without_brackets(outer: type, inner: type) -> Callable:
@@ -814,15 +851,25 @@ def _without_brackets(outer: type, inner: type) -> Callable:
 def _functions() -> Iterator[Mutation]:
     """What is computed is not what is printed: a function of the graph, or of the reader, is another."""
     graph = evaluate.ELEMENTWISE
-    swaps = "sigmoid:tanh softplus:relu silu:gelu gelu:silu tanh:sigmoid exp:expm1 sin:cos relu:softplus sqrt:cbrt log:log1p "
-    swaps += "log1p:log maximum:minimum abs:relu erf:erfc lgamma:digamma normal_cdf:normal_pdf add:subtract multiply:add"
+    swaps = "sigmoid:tanh softplus:relu silu:gelu gelu:silu tanh:sigmoid exp:expm1 sin:cos relu:softplus sqrt:cbrt "
+    swaps += "log:log1p log1p:log maximum:minimum abs:relu erf:erfc lgamma:digamma normal_cdf:normal_pdf add:subtract multiply:add"
     for name, other in (pair.split(":") for pair in swaps.split()):
-        yield Mutation(f"graph: {other} computed for {name}", ((graph, name),), lambda right, o=other: graph[o], name, "reader")
+        yield Mutation(
+            f"graph: {other} computed for {name}", ((graph, name),), lambda right, o=other: graph[o], name, "reader"
+        )
     for name, other in (pair.split(":") for pair in "max:min logsumexp:max softmax:log_softmax argmax:argmin".split()):
         yield Mutation(
-            f"graph: {other} computed for {name}", ((evaluate.ALONG, name),), lambda right, o=other: evaluate.ALONG[o], name, "reader"
+            f"graph: {other} computed for {name}",
+            ((evaluate.ALONG, name),),
+            lambda right, o=other: evaluate.ALONG[o],
+            name,
+            "reader",
         )
     read = meaning._BY_NUMBER
-    swaps = "σ:Φ softplus:ReLU SiLU:GELU GELU:SiLU tanh:sin exp:expm1 sin:cos √:cbrt log:log1p Φ:φ >:< <:> =:≠ ^:⊙ /:⊙ ⊙:/"
+    swaps = (
+        "σ:Φ softplus:ReLU SiLU:GELU GELU:SiLU tanh:sin exp:expm1 sin:cos √:cbrt log:log1p Φ:φ >:< <:> =:≠ ^:⊙ /:⊙ ⊙:/"
+    )
     for name, other in (pair.split(":") for pair in swaps.split()):
-        yield Mutation(f"reader: {other} read for {name}", ((read, name),), lambda right, o=other: read[o], "", "reader")
+        yield Mutation(
+            f"reader: {other} read for {name}", ((read, name),), lambda right, o=other: read[o], "", "reader"
+        )

@@ -154,6 +154,12 @@ def test_several_arguments_are_derived():
     assert len(gradients) == 2 and gradients[0].endswith("= xᵀ δz1") and gradients[1].endswith("= Σ_n δz1")
 
 
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="the first axis of data is always taken for one of examples")
+def test_data_whose_first_axis_is_no_axis_of_examples():
+    ex = examined(lambda w, c: jnp.sum(c * w), array(3), array(3))
+    assert line_of(ex, "∂L/∂W") == "∂L/∂W = c"
+
+
 def test_trees_of_parameters():
     def f(params, x):
         return jnp.mean((x @ params[0][0] + params[1]["b"]) ** 2) * params[2]

@@ -2,7 +2,6 @@
 
 import functools
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,10 +49,30 @@ def inner(z):
     return 0.8 * jnp.tanh(z)
 
 
-ACTIVATIONS = [jax.nn.relu, jax.nn.sigmoid, jnp.tanh, jax.nn.softplus, jax.nn.silu, lambda z: jax.nn.gelu(z, approximate=False)]
+ACTIVATIONS = [
+    jax.nn.relu,
+    jax.nn.sigmoid,
+    jnp.tanh,
+    jax.nn.softplus,
+    jax.nn.silu,
+    lambda z: jax.nn.gelu(z, approximate=False),
+]
 ACTIVATIONS += [jnp.sin, jnp.cos, lambda z: z**3, jnp.square, lambda z: lax.stop_gradient(z) * z]
-POWERS = [jnp.exp, jnp.exp2, lambda z: jnp.log(z**2 + 2), lambda z: jnp.log1p(z**2), jnp.expm1, lambda z: jnp.sqrt(z**2 + 1)]
-POWERS += [lambda z: jnp.cbrt(z**2 + 1), jnp.abs, lambda z: -z, lambda z: 1 / (1 + z**2), lambda z: 0.3 / jnp.sqrt(z**2 + 3)]
+POWERS = [
+    jnp.exp,
+    jnp.exp2,
+    lambda z: jnp.log(z**2 + 2),
+    lambda z: jnp.log1p(z**2),
+    jnp.expm1,
+    lambda z: jnp.sqrt(z**2 + 1),
+]
+POWERS += [
+    lambda z: jnp.cbrt(z**2 + 1),
+    jnp.abs,
+    lambda z: -z,
+    lambda z: 1 / (1 + z**2),
+    lambda z: 0.3 / jnp.sqrt(z**2 + 3),
+]
 CIRCLES = [lambda z: jnp.tan(inner(z)), lambda z: jnp.arcsin(inner(z)), lambda z: jnp.arccos(inner(z)), jnp.arctan]
 CIRCLES += [jnp.sinh, jnp.cosh, jnp.arcsinh, lambda z: jnp.arccosh(z**2 + 2), lambda z: jnp.arctanh(inner(z))]
 SPECIAL = [jax.scipy.special.erf, jax.scipy.special.erfc, lambda z: jax.scipy.special.erfinv(inner(z)), norm.cdf]
@@ -64,12 +83,26 @@ def pairs(p, x, s):
     a, b = x * p["a"], x @ p["W"] + 3 * s
     c = b * b + 1
     made = [a + b, a - b, a * b, a / c, c**a, jnp.maximum(a, b), jnp.minimum(a, b), jnp.where(x > 0, a * a, b * b)]
-    made += [jnp.arctan2(a, c), jnp.logaddexp(a, b), lax.rem(5 * a, c), optax.sigmoid_binary_cross_entropy(b, (s > 0) * 1.0)]
-    made += [lax.rem(c, b), b - (a - b) - b / (c / a), a * (s <= 0), b * (x >= 0.1), a * (s != 1), b * (s == 1), (x < 0) * a]
+    made += [
+        jnp.arctan2(a, c),
+        jnp.logaddexp(a, b),
+        lax.rem(5 * a, c),
+        optax.sigmoid_binary_cross_entropy(b, (s > 0) * 1.0),
+    ]
+    made += [
+        lax.rem(c, b),
+        b - (a - b) - b / (c / a),
+        a * (s <= 0),
+        b * (x >= 0.1),
+        a * (s != 1),
+        b * (s == 1),
+        (x < 0) * a,
+    ]
+    made += [b / c / c, a / (b * c), jnp.maximum(b, a * (x > 0) + b), jnp.minimum(b, a * (x > 0) + b)]
     return sum(v * jnp.sum(m, 1) for v, m in zip(p["v"], made, strict=True)).mean()
 
 
-PAIRS = pairs, {"a": n(4), "W": n(4, 4), "v": n(19)}, X, SIGNS
+PAIRS = pairs, {"a": n(4), "W": n(4, 4), "v": n(23)}, X, SIGNS
 
 
 def layers():
@@ -79,7 +112,10 @@ def layers():
 
 def convolution(p, x, y):
     spec = ("NHWC", "HWIO", "NHWC")
-    z = lax.conv_general_dilated(x, p["K"], (2, 1), ((1, 0), (1, 2)), rhs_dilation=(1, 2), dimension_numbers=spec) + p["b"]
+    z = (
+        lax.conv_general_dilated(x, p["K"], (2, 1), ((1, 0), (1, 2)), rhs_dilation=(1, 2), dimension_numbers=spec)
+        + p["b"]
+    )
     a = lax.reduce_window(jax.nn.relu(z), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 1, 2, 1), "VALID")
     m = lax.reduce_window(z, 0.0, lax.add, (1, 2, 3, 1), (1, 2, 1, 1), "SAME") / 6
     low = lax.reduce_window(z, jnp.inf, lax.min, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
@@ -121,6 +157,7 @@ LSTM = lstm, {"W": n(2, 12), "U": n(3, 12), "b": n(12), "h0": n(3), "V": n(3, 3)
 def embedding(p, ids, y):
     e = p["E"][ids]
     z = jnp.concatenate([e.mean(1), e[:, 0] * e[:, -1]], 1) @ p["W"]
+    z = jnp.where(ids[:, :1] > 3, z, z * z)
     picked = jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], 1)
     return -picked.mean() + 0.01 * jnp.sum(p["E"].at[2].add(p["E"][1]) ** 2) + jnp.mean(p["W"][1:] * p["W"][:-1])
 
@@ -136,19 +173,31 @@ def losses(p, x, y):
     z = x @ p["W"] + p["b"]
     made = [jax.nn.logsumexp(z, 1), jnp.prod(z, 1), z.max(1), z.min(1), optax.huber_loss(z, y, delta=0.7).mean(1)]
     made += [optax.l2_loss(z, y).sum(1), jnp.linalg.norm(z, axis=1), (jnp.argmax(z, 1) - 1) * z[:, 0], jnp.var(z, 1)]
-    made += [(jax.nn.softmax(z, 1) * y).sum(1), jnp.mean(jnp.cumsum(z, 1) ** 2, 1), jnp.log(jnp.abs(z)).mean(1)]
+    made += [
+        (jax.nn.softmax(z, 1) * y + jax.nn.softmax(z, 0)).sum(1),
+        jnp.mean(jnp.cumsum(z, 1) ** 2, 1),
+        jnp.log(jnp.abs(z)).mean(1),
+    ]
+    made += [jnp.mean(p["t"] * jax.nn.softplus(-z) + (1 - p["t"]) * jax.nn.softplus(z), 1)]
     penalty = 1e-3 * jnp.sum(p["W"] ** 2) + 0.0123456789 * jnp.sum(jnp.abs(p["W"] + p["b"]))
     return jnp.mean(sum(v * m for v, m in zip(p["v"], made, strict=True))) + penalty
 
 
-LOSSES = losses, {"W": n(4, 3), "b": n(3), "v": n(12)}, X, n(6, 3)
+LOSSES = losses, {"W": n(4, 3), "b": n(3), "t": n(3), "v": n(13)}, X, n(6, 3)
 
 
 def shapes(p, x):
     w = p["w"]
-    made = [w.reshape(6, 2).T @ p["u"], jnp.concatenate([w[0, :2], 2 * w[1], w[2, 1:]]), w[::2, ::-1] ** 2, jnp.pad(w, ((1, 0), (2, 1))) ** 3]
+    made = [
+        w.reshape(6, 2).T @ p["u"],
+        jnp.concatenate([w[0, :2], 2 * w[1], w[2, 1:]]),
+        w[::2, ::-1] ** 2,
+        jnp.pad(w, ((1, 0), (2, 1))) ** 3,
+    ]
     made += [jnp.stack([w, w * w], 1)[:, 1], w.T.reshape(3, 4) * w, w[1:3, 1:] * w[:2, :-1], w.sum(0) - 2 * w.mean()]
-    return sum(jnp.sum(jnp.sin(m)) for m in made) * jnp.mean(x) + jnp.sum((x - (p["u"][:4] - x)) ** 2) / (3 * jnp.sum(w**2))
+    return sum(jnp.sum(jnp.sin(m)) for m in made) * jnp.mean(x) + jnp.sum((x - (p["u"][:4] - x)) ** 2) / (
+        3 * jnp.sum(w**2)
+    )
 
 
 SHAPES = shapes, {"w": n(3, 4), "u": n(6)}, X
@@ -221,14 +270,15 @@ def quick():
     patch = pytest.MonkeyPatch()
     shapes_of = lambda tree: str(jax.tree.map(np.shape, tree))  # noqa: E731
     patch.setattr(derivation_of, "program", once(derivation_of.program, lambda f, *a: (id(f), shapes_of(a))))
-    patch.setattr(values, "values_and_gradients", once(all_values, lambda traced, *a: id(traced)).__get__(None, object))
     known = once(all_values, lambda traced, arguments: id(traced))
     patch.setattr(values, "values_and_gradients", lambda traced, arguments, *_: known(traced, arguments))
     with jax.enable_x64(False):
         for bench in benches():
             bench.derivation = derivation_of.derive(bench.subject)
             bench.lines = printed(bench.derivation)
-            bench.has = {name for node in bench.derivation.derived[0].order for name in (node.op, node.name, node.place)}
+            bench.has = {
+                name for node in bench.derivation.derived[0].order for name in (node.op, node.name, node.place)
+            }
             checks = verify.verify(bench.derivation)
             wrong = [(line, c.reason) for line, c in zip(bench.lines, checks, strict=True) if c.status != "verified"]
             assert not wrong, (bench.name, wrong)
@@ -242,14 +292,11 @@ def printed(derivation: Any) -> list[str]:
 
 @dataclass
 class Outcome:
-    """What became of a mutation: "red", "alive" (other lines, all verified), "crashed" or "unchanged"."""
+    """What became of it: "red", "alive" (other lines, all verified), "crashed" or "unchanged" (the same lines)."""
 
     mutation: Mutation
     status: str = "unchanged"
     note: str = ""
-    changed: int = 0
-    green: list[str] = field(default_factory=list)
-    """Lines that it changed and that stayed verified."""
 
 
 def outcome(mutation: Mutation) -> Outcome:
@@ -260,7 +307,8 @@ def outcome(mutation: Mutation) -> Outcome:
         with pytest.MonkeyPatch.context() as patch:
             mutation.put_in(patch)
             try:
-                tried(result, bench)
+                with np.errstate(all="ignore"):
+                    tried(result, bench)
             except NotationError as e:
                 result.status, result.note = "red", str(e)
             except Exception as e:  # noqa: BLE001
@@ -282,28 +330,34 @@ def tried(result: Outcome, bench: Bench) -> None:
     if failed:
         result.status, result.note = "red", f"{bench.name}: {failed[0]}"
     elif level != "reader":
-        new = next(line for line in lines if line not in bench.lines)
-        result.status, result.note = "alive", f"{bench.name}: {new}"
+        new = [line for line in lines if line not in bench.lines]
+        result.status, result.note = "alive", f"{bench.name}: {new[0] if new else 'a line less'}"
 
 
-def judged(chosen: list[Mutation]) -> str:
-    """Try mutations; the message that lists those that no line shows, or "" when all is well."""
+def judged(chosen: list[Mutation]) -> tuple[float, str]:
+    """Try mutations: the part of them that turns a line red, and a message that lists all others."""
     outcomes = [outcome(m) for m in chosen]
-    counts = Counter(o.status for o in outcomes)
-    real = [o for o in outcomes if o.status in ("red", "alive") and o.mutation.name not in TRUE]
-    alive = [o for o in real if o.status == "alive"]
-    other = [o for o in outcomes if o.status in ("crashed", "unchanged") and o.mutation.name not in TRUE]
-    fewer = [o for o in outcomes if o.mutation.name in TRUE and o.status == "red"]
-    shown = [f"{o.mutation.name}: {o.status}: {o.note}" for o in (*alive, *other, *fewer)]
-    caught = 1 - len(alive) / len(real)
-    return "\n".join([f"{dict(counts)}, {caught:.2%} of {len(real)} caught", *shown])
+    faults = [o for o in outcomes if o.mutation.name not in TRUE]
+    red = sum(o.status == "red" for o in faults)
+    shown = [f"{o.mutation.name}: {o.status}: {o.note}" for o in faults if o.status != "red"]
+    stale = [
+        f"{o.mutation.name}: listed as true, and red: {o.note}"
+        for o in outcomes
+        if o not in faults and o.status == "red"
+    ]
+    return red / len(faults), "\n".join([f"{red} of {len(faults)} faults turn a line red", *shown, *stale])
 
 
-def test_a_fifth_of_all_faults_turns_a_line_red(quick):
-    chosen = random.Random(0).sample(mutations(), len(mutations()) // 5)
-    print(judged(chosen))
+def test_faults_turn_a_line_red(quick):
+    """A tenth of all, drawn with a fixed seed."""
+    found = mutations()
+    caught, message = judged(random.Random(0).sample(found, len(found) // 10))
+    assert caught >= 0.99, message
 
 
 @pytest.mark.slow
-def test_faults_turn_a_line_red(quick):
-    print(judged(mutations()))
+def test_all_faults_turn_a_line_red(quick):
+    found = mutations()
+    caught, message = judged(found)
+    print(message)
+    assert len(found) >= 200 and caught >= 0.99 and "listed as true" not in message, message

@@ -229,6 +229,14 @@ def test_softmax_and_lookups_are_spelled_out():
     assert expand(derivation("lstm"), "h2-", (0, 0, 1)) == "h2₋[0, 0, 1] = 0"
 
 
+def test_numbers_beyond_all_bounds_are_no_error():
+    """Scores of a thousand: the entry is what softmax gives, and the print does not hide that exp is not finite."""
+    d = function(lambda W, x: (jax.nn.softmax(x @ W) ** 2).mean(), np.diag([1e3, 2e3, 3e3]), np.eye(6, 3) + 1)()
+    found, total = terms(d, "p1", (0, 2))
+    assert found == [(total,)] and total == 1.0
+    assert expand(d, "p1", (0, 2)).splitlines()[1].strip() == "= exp(3e+03) / (exp(2e+03) + exp(2e+03) + exp(3e+03))"
+
+
 def test_an_index_that_does_not_fit_is_refused_with_the_shape():
     d = derivation("classifier")
     for index in [(0,), (0, 16), (20, 0), (-21, 0), (0, 0, 0)]:

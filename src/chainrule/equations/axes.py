@@ -147,8 +147,8 @@ def _view(union: _Union, node: Node, view: View, at: Mapping[int, int]) -> None:
     for axis, (index, size) in enumerate(zip(view.index, view.node.shape, strict=True)):
         if isinstance(index, Lookup):
             _view(union, node, index.view, at)
-        elif index.plain in at and view.shape[index.plain] == size:
-            union.join((node, "space", at[index.plain]), (view.node, axis))
+        elif (p := index.plain) is not None and p in at and view.shape[p] == size:
+            union.join((node, "space", at[p]), (view.node, axis))
 
 
 def _reshape(union: _Union, node: Node, view: View) -> None:

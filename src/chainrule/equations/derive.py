@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from chainrule.equations.arrange import arranged
@@ -126,7 +127,7 @@ def _one_number(loss: View) -> bool:
 
 
 def _shaped(array: Any, rows: int | None) -> Any:
-    if jax.dtypes.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
+    if jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
         return array
     dtype = jax.dtypes.canonicalize_dtype(np.result_type(array))
     shape = np.shape(array)
@@ -222,14 +223,14 @@ def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], line
     for number, node in enumerate(numbered, 1):
         wanted.setdefault((node, len(node.shape) - 1), f"h{number}")
     spare = iter("efgqrsomlwacb")
-    letters: dict[tuple[str, int], str] = {}
+    roles: dict[tuple[str, int], str] = {}
     for node in graph.inputs:  # the same axes of the same weights of other layers get the same letter, and a number
         if node.name.startswith("0") and node in named:
             for axis in range(len(node.shape)):
                 role = re.split(r"[\d_]", named[node])[0], axis
-                if role not in letters:
-                    letters[role] = next(spare, "e")
-                wanted.setdefault((node, axis), letters[role])
+                if role not in roles:
+                    roles[role] = next(spare, "e")
+                wanted.setdefault((node, axis), roles[role])
     return wanted
 
 

@@ -100,7 +100,7 @@ class Explanation:
         return _written(latex.document(*views.document(self, convention)), path)
 
     def html(self, path: str | Path | None = None) -> str:
-        """A page of HTML with MathML, in which each symbol leads to its definition; it needs no script and no network."""
+        """A page of HTML with MathML in which each symbol leads to its definition; no script, no network."""
         return _written(page.page(views.view(self)), path)
 
     def numpy(self, path: str | Path | None = None) -> str:

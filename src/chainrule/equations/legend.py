@@ -171,7 +171,7 @@ def _words(statement: Statement) -> str:
         return "the loss of each example"
     if symbol.endswith("₋"):
         return f"{symbol[:-1]} at the step before"
-    if symbol.startswith("z") and _has(formula, Matrix | Total):
+    if symbol.startswith("z") and _has(formula, Matrix, Total):
         return "weighted sums of what comes in"
     return _of_formula(formula)
 
@@ -196,5 +196,5 @@ def _of_formula(formula: Formula) -> str:
     return "a step of the calculation"
 
 
-def _has(f: Formula, kind: type) -> bool:
-    return isinstance(f, kind) or any(_has(p, kind) for p in parts(f))
+def _has(f: Formula, *kinds: type) -> bool:
+    return isinstance(f, kinds) or any(_has(p, *kinds) for p in parts(f))

@@ -33,7 +33,7 @@ class Merger:
 
 
 def merged(graph: Graph) -> Graph:
-    """A graph with every computation once; the first of equal nodes stays, and remembers the variables of the others."""
+    """A graph with every computation once: the first of equal nodes stays, with the variables of the others."""
     merger = Merger()
     for node in [*graph.inputs, *reachable(graph.outputs, graph.links)]:
         merger.add(node)

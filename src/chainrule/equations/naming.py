@@ -191,6 +191,7 @@ def _leaves(node: Node, reader: Node) -> bool:
 
 
 def readers_of(order: Iterable[Node], graph: Graph) -> dict[Node, list[Node]]:
+    """The nodes that read each node; what a loop hands on is read by its carry."""
     readers: dict[Node, list[Node]] = {}
     for node in order:
         for needed in set(needs(node)):

@@ -178,6 +178,7 @@ def _written(number: Any) -> str:
     return words.get(str(number), f"{number}".replace("-", "−"))
 
 
+@np.errstate(all="ignore")
 def terms(
     derivation: Derivation, symbol: str, index: Sequence[int] | int = ()
 ) -> tuple[list[tuple[float, ...]], float]:
@@ -191,6 +192,7 @@ def terms(
     return Reader(own).terms(formula, place), float(own.values[name].value[tuple(_places(own, name, index))])
 
 
+@np.errstate(all="ignore")
 def expand(
     derivation: Derivation, symbol: str, index: Sequence[int] | int = (), terms: int = 12, digits: int = 3
 ) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from chainrule.equations.derive import Derivation, Derived
@@ -38,7 +39,7 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
         return np.asarray(a)[np.arange(derived.rows) % len(a)]
 
     def moved(a: Any) -> Any:
-        if jax.dtypes.issubdtype(getattr(a, "dtype", np.float32), jax.dtypes.prng_key):
+        if jnp.issubdtype(getattr(a, "dtype", np.float32), jax.dtypes.prng_key):
             return a
         a = np.asarray(a)
         if seed is None or not np.issubdtype(a.dtype, np.floating):
@@ -52,7 +53,7 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
 
 
 def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any]) -> Values:
-    """Values of everything, from the graph, and from the program for the nodes of ``lines`` that it has as variables."""
+    """Values of everything from the graph, and from the program for those of ``lines`` that are variables of it."""
     graph, backward = derived.graph, derived.backward
     needed = [n for n in graph.traced if n in lines or n.op in ("carry", "drawn", "opaque", "input")]
     wanted = {graph.traced[n][0]: n for n in needed if n.kind != "key"}
@@ -63,7 +64,7 @@ def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any])
     raw, slopes = values_and_gradients(derived.program.traced, inputs, frozenset(wanted), keys)
     program = {n: _of_node(raw[k], graph.traced[n][1]) for k, n in wanted.items() if k in raw}
     gradient = {
-        n: sum(_summed(slopes[k], view) for k, view in variables)
+        n: np.sum([_summed(slopes[k], view) for k, view in variables], axis=0)
         for n, variables in derivable.items()
         if all(k in slopes for k, _ in variables)
     }

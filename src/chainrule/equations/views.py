@@ -35,7 +35,7 @@ def view(ex: "Explanation") -> page.View:
 
 def document(
     ex: "Explanation", convention: str
-) -> tuple[list[tuple[str, Sequence[Line]]], list[tuple[str, str, str]], str]:
+) -> tuple[Sequence[tuple[str, Sequence[Line]]], list[tuple[str, str, str]], str]:
     """Groups, legend and title of a LaTeX document, with examples as "rows" or as "columns"."""
     lines = [line.line for line in ex.lines]
     if convention == "columns":

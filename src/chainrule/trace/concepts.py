@@ -303,18 +303,16 @@ def _scaled(view: View) -> tuple[float, View, list[Node]]:
     """A multiple taken apart: its number, what is multiplied, and the nodes that did it."""
     factor, nodes = 1.0, []
     while True:
-        name, parts = view.node.name, inner(view, view.node.name) or (view,)
-        known = [value_of(v) for v in parts]
-        if name == "negative":
-            factor, rest = -factor, parts[0]
-        elif name == "divide" and known[1] is not None:
-            factor, rest = factor / known[1], parts[0]
-        elif name == "multiply" and any(v is not None for v in known):
-            first = known[0] is not None
-            factor, rest = factor * known[not first], parts[first]
+        if parts := inner(view, "negative"):
+            number, rest = -1.0, parts[0]
+        elif (parts := inner(view, "divide")) and value_of(parts[1]):
+            number, rest = 1 / value_of(parts[1]), parts[0]
+        elif (parts := inner(view, "multiply")) and any(value_of(v) is not None for v in parts):
+            number, rest = parts if value_of(parts[0]) is not None else parts[::-1]
+            number = value_of(number)
         else:
             return factor, view, nodes
-        nodes, view = [*nodes, view.node], rest
+        factor, nodes, view = factor * number, [*nodes, view.node], rest
 
 
 def _plus(view: View, wanted: int) -> View | None:

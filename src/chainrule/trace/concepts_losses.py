@@ -58,7 +58,7 @@ def binary(root: Node) -> Found:
             for rest, down in (second, second[::-1]) if second else ():
                 a, z = inner(up, "softplus"), inner(down, "softplus")
                 turned, left = inner(a[0], "negative") if a else None, inner(rest, "subtract")
-                if z is None or turned is None or left is None or value_of(left[0]) != 1:
+                if z is None or a is None or turned is None or left is None or value_of(left[0]) != 1:
                     continue
                 if _same(left[1], y) and _same(turned[0], z[0]):
                     node = Node("map", (z[0], y), root.shape, "float", "binary_cross_entropy", place=root.place)
@@ -89,7 +89,7 @@ def _labels(hot: View, last: int) -> tuple[View | None, list[Node]]:
     for place, labels in (tested, tested[::-1]) if tested else ():
         counts = place.node.op == "position" and place.node.index is not None and place.node.index.plain == 0
         if counts and place.index[0].plain == last and last not in labels.positions() and labels.node.kind == "int":
-            return labels.move([*range(last), None], labels.shape[:last]), [*inside, hot.node]
+            return labels.put({p: along(p) for p in range(last)}, labels.shape[:last]), [*inside, hot.node]
     return None, []
 
 

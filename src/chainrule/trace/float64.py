@@ -45,7 +45,7 @@ def decimal(value: Any) -> bool | int | float:
     The text of a program says 0.1, never the 0.10000000149 that 32 bits make of it. √½, 1/√8, π and other constants are
     read as what they are: without that no GELU and no attention is exact.
     """
-    if isinstance(value, (np.float32, np.float16)) and np.isfinite(value):
+    if isinstance(value, np.floating) and value.itemsize < 8 and np.isfinite(value):
         return math.copysign(_CONSTANTS.get(float(abs(value)), float(str(abs(value)))), value)
     return value.item() if isinstance(value, np.generic) else value
 

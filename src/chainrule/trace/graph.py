@@ -173,7 +173,7 @@ class View:
             tuple(shape),
         )
 
-    def move(self, at: Sequence[int], shape: Sequence[int]) -> "View":
+    def move(self, at: Sequence[int | None], shape: Sequence[int]) -> "View":
         """The same reading where position p has become ``at[p]``; None for positions that are dropped (read at 0)."""
         return self.put({p: Index() if q is None else along(q) for p, q in enumerate(at)}, shape)
 

@@ -66,7 +66,7 @@ def subject(obj: Any, *args: Any, argnums: Any = 0, **options: Any) -> Subject:
             f"A function takes no {', '.join(options)}: write the loss into it, lambda params, x, y: "
             "loss(f(params, x), y).mean(), or use cr.explain(net, X, y, loss=...) with a network of chainrule."
         )
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen: list[int] = [argnums] if isinstance(argnums, int) else list(argnums)
     if not args or any(not 0 <= i < len(args) for i in chosen):
         raise CannotExplain(f"argnums={argnums!r} must name arguments, and {len(args)} came: cr.explain(f, *args).")
     names = _argument_names(obj, len(args))
