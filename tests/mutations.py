@@ -852,7 +852,8 @@ def _functions() -> Iterator[Mutation]:
     """What is computed is not what is printed: a function of the graph, or of the reader, is another."""
     graph = evaluate.ELEMENTWISE
     swaps = "sigmoid:tanh softplus:relu silu:gelu gelu:silu tanh:sigmoid exp:expm1 sin:cos relu:softplus sqrt:cbrt "
-    swaps += "log:log1p log1p:log maximum:minimum abs:relu erf:erfc lgamma:digamma normal_cdf:normal_pdf add:subtract multiply:add"
+    swaps += "log:log1p log1p:log maximum:minimum abs:relu erf:erfc lgamma:digamma normal_cdf:normal_pdf "
+    swaps += "add:subtract multiply:add"
     for name, other in (pair.split(":") for pair in swaps.split()):
         yield Mutation(
             f"graph: {other} computed for {name}", ((graph, name),), lambda right, o=other: graph[o], name, "reader"

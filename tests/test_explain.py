@@ -151,13 +151,12 @@ def test_weights_used_twice_have_one_gradient_that_sums():
 def test_several_arguments_are_derived():
     ex = examined(lambda w, b, x: jnp.mean((x @ w + b) ** 2), array(4, 3), array(3), array(6, 4), argnums=(0, 1))
     gradients = [line for line in lines_of(ex, "backward") if line.startswith("∂")]
-    assert len(gradients) == 2 and gradients[0].endswith("= xᵀ δz1") and gradients[1].endswith("= Σ_n δz1")
+    assert gradients == ["∂L/∂b = Σ_n δz1", "∂L/∂w = xᵀ δz1"]
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the first axis of data is always taken for one of examples")
 def test_data_whose_first_axis_is_no_axis_of_examples():
     ex = examined(lambda w, c: jnp.sum(c * w), array(3), array(3))
-    assert line_of(ex, "∂L/∂W") == "∂L/∂W = c"
+    assert line_of(ex, "∂L/∂w") == "∂L/∂w = c"
 
 
 def test_trees_of_parameters():
@@ -199,8 +198,8 @@ def test_what_the_loss_does_not_read_has_no_gradient():
 
 def test_single_numbers():
     ex = examined(lambda w: w**3, np.float32(3))
-    assert lines_of(ex, "loss") == ["L = W³"] and line_of(ex, "∂L/∂W") == "∂L/∂W = 3 W²"
-    assert line_of(examined(lambda w: w**2, np.float32(3)), "∂L/∂W") == "∂L/∂W = 2 W"
+    assert lines_of(ex, "loss") == ["L = w³"] and line_of(ex, "∂L/∂w") == "∂L/∂w = 3 w²"
+    assert line_of(examined(lambda w: w**2, np.float32(3)), "∂L/∂w") == "∂L/∂w = 2 w"
 
 
 @pytest.mark.parametrize(

@@ -310,10 +310,9 @@ def test_losses_of_optax(name):
 def test_sorting_has_no_rule():
     ex = examined(lambda w, x: jnp.sum(jnp.sort(x * w, axis=1)[:, 0]), array(4), array(6, 4), opaque=["sort"])
     assert "2 opaque (computed, not derived)" in ex.verdict and line_of(ex, "u2") == "u2 = opaque sort(u1)"
-    assert line_of(ex, "∂L/∂W") == "∂L/∂W = Σ_n (δu1 ⊙ x)"
+    assert line_of(ex, "∂L/∂w") == "∂L/∂w = Σ_n (δu1 ⊙ x)"
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a gradient of whole numbers comes to an opaque operation")
 def test_the_cholesky_factor_has_no_rule():
     examined(lambda w: jnp.sum(jnp.linalg.cholesky(w @ w.T + 5 * jnp.eye(4))), array(4, 4), opaque=["cholesky"])
 
@@ -335,4 +334,4 @@ def test_a_derivative_of_the_programs_own_has_no_rule():
 
     clipped.defvjp(lambda x: (x * 1.0, None), lambda _, g: (jnp.clip(g, -0.01, 0.01),))
     ex = examined(lambda w, x: jnp.mean(clipped(jnp.tanh(x @ w)) ** 2), array(4, 3), array(6, 4), opaque=["clipped"])
-    assert line_of(ex, "∂L/∂W") == "∂L/∂W = xᵀ δz1"
+    assert line_of(ex, "∂L/∂w") == "∂L/∂w = xᵀ δz1"

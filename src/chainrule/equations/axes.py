@@ -47,7 +47,13 @@ def fresh(label: str, taken: Iterable[str]) -> str:
     return new
 
 
-def label_axes(graph: Graph, order: Sequence[Node], preferred: Mapping[Any, str], taken: Iterable[str]) -> Axes:
+def label_axes(
+    graph: Graph,
+    order: Sequence[Node],
+    preferred: Mapping[Any, str],
+    taken: Iterable[str],
+    gradients: Mapping[Node, View] | None = None,
+) -> Axes:
     """Labels for the axes of nodes. ``preferred`` names (node, axis) first come first served; the rest get letters.
 
     ``taken``: the names of arrays, which labels must not have.
@@ -55,6 +61,10 @@ def label_axes(graph: Graph, order: Sequence[Node], preferred: Mapping[Any, str]
     union = _Union()
     for node in order:
         _join(union, node, graph)
+    for node, view in (gradients or {}).items():  # the axes of a gradient are those of what L is derived by
+        for axis, (index, size) in enumerate(zip(view.index, view.node.shape, strict=True)):
+            if index.plain is not None and view.shape[index.plain] == size:
+                union.join((view.node, axis), (node, index.plain))
     kinds = {element: union.find(element) for element in union.parent}
     sizes = {}
     for node in order:

@@ -52,6 +52,8 @@ def backward(graph: Graph, wrt: Sequence[Node]) -> Backward:
         if node not in result.parts:
             continue
         delta = _sum([v for _, v in result.parts[node]])
+        if not delta.whole and delta.node.op != "number":
+            delta = materialized(delta)  # a part, or a repetition, of another gradient has a line of its own
         result.delta[node] = delta
         if node.op == "carry":
             _to_the_step_before(result, node, delta, active)

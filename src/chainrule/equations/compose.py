@@ -100,7 +100,8 @@ class Composer:
                 return Call("after" if node.reverse else "before", args, (own[step],))
             case "opaque":
                 args = tuple(
-                    Symbol(self.names[v.node]) if v.node in self.names else Number(v.node.value) for v in node.args
+                    Symbol(self.names.get(v.node, "key")) if v.node.op != "number" else Number(v.node.value)
+                    for v in node.args
                 )
                 return Call(f"opaque {node.name}", args)
         raise TypeError(f"{node!r} has no formula: it must have a name.")

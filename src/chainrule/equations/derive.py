@@ -19,7 +19,7 @@ from chainrule.equations.merge import merged, merged_gradients
 from chainrule.equations.naming import name_inputs, name_nodes
 from chainrule.equations.scales import paired, scales
 from chainrule.errors import CannotExplain
-from chainrule.trace.graph import Graph, Index, Node, View, reachable, whole
+from chainrule.trace.graph import Graph, Index, Node, View, needs, reachable, whole
 from chainrule.trace.lift import lift
 from chainrule.trace.program import Program, program
 from chainrule.trace.subject import Subject
@@ -73,9 +73,14 @@ class Derivation:
 
 def derive(subject: Subject) -> Derivation:
     """All lines of a subject."""
-    rows = _rows(subject)
-    first = at_rows(subject, rows[0] if rows else None)
-    notes = list(subject.notes)
+    rows, notes = _rows(subject), list(subject.notes)
+    try:
+        first = at_rows(subject, rows[0] if rows else None)
+    except (TypeError, ValueError):
+        if rows is None:
+            raise
+        rows, first = None, at_rows(subject, None)  # the first axis of its data is no axis of examples
+        notes.append("It runs with arrays of the given lengths only, so these stand as numbers where N could.")
     pairs, grows, derived = {}, None, (first,)
     if rows:
         second = at_rows(subject, rows[1])
@@ -98,9 +103,13 @@ def derive(subject: Subject) -> Derivation:
     later = [n for n in first.order if n not in set(forward)]
     named, lines = name_nodes(graph, forward, later, inputs, losses)
     gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
-    axes = label_axes(graph, first.order, _preferred(graph, first.order, named, lines), named.values())
+    preferred = _preferred(graph, first.order, named, lines)
+    axes = label_axes(graph, first.order, preferred, named.values(), first.backward.delta)
     composer = Composer(graph, axes, named, grows or {}, _lengths(axes, pairs))
-    statements = [_forward(composer, n, losses, n is graph.outputs[0].node) for n in lines]
+    if _one_number(graph.outputs[0]):
+        unused = [_path(subject, n.name) for n in trained if n not in first.backward.delta]
+        notes += [f"L does not depend on {path}: its gradient is 0." for path in unused]
+    statements = [_forward(composer, n, losses, n is graph.outputs[0].node and not n.shape) for n in lines]
     statements += [_gradient(composer, g) for g in gradients]
     return Derivation(subject, derived, pairs, composer, tuple(statements), tuple(gradients), tuple(notes))
 
@@ -129,7 +138,7 @@ def _one_number(loss: View) -> bool:
 def _shaped(array: Any, rows: int | None) -> Any:
     if jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
         return array
-    dtype = jax.dtypes.canonicalize_dtype(np.result_type(array))
+    dtype = jax.dtypes.canonicalize_dtype(getattr(array, "dtype", None) or np.result_type(array))
     shape = np.shape(array)
     return jax.ShapeDtypeStruct((rows, *shape[1:]) if rows is not None and shape else shape, dtype)
 
@@ -174,7 +183,7 @@ def _lengths(axes: Axes, pairs: dict[Node, Node]) -> dict[str, int]:
 def _forward(composer: Composer, node: Node, losses: frozenset[Node], last: bool) -> Statement:
     labels = composer.natural(node)
     formula = composer.turned(composer.line(node), labels)
-    kind = "loss" if node in losses or last else "forward"
+    kind = "loss" if node in losses or last or composer.names[node] == "ℓ" else "forward"
     return Statement(
         Line(composer.names[node], labels, formula, kind, _indexed(formula, labels)), whole(node), node.place
     )
@@ -205,20 +214,21 @@ def _reads(formula: Formula) -> bool:
 
 def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], lines: Sequence[Node]) -> dict[Any, str]:
     """Labels that readers expect: n examples, d inputs, t steps, i j places of a picture, h1, h2 units, k outputs."""
-    wanted: dict[Any, str] = {}
-    for node in graph.inputs:
-        if not node.name.startswith("0") and node.kind in ("float", "int"):
+    read = {needed for node in order for needed in needs(node)}
+    data = [n for n in graph.inputs if not n.name.startswith("0") and n.kind in ("float", "int") and n in read]
+    outputs = [v.node for v in graph.outputs[1:] if v.node.shape]
+    wanted: dict[Any, str] = {(node, 0): "n" for node in data if node.shape}
+    wanted |= {(node, len(node.shape) - 1): "k" for node in outputs if len(node.shape) > 1}
+    for node in data:
+        if node.shape:
             two = "nd" if node.kind == "float" else "nt"  # rows of whole numbers are sequences of symbols
             letters = {1: "n", 2: two, 3: "ntd", 4: "nijc", 5: "nlijc"}.get(len(node.shape), "")
-            wanted |= {(node, axis): letter for axis, letter in enumerate(letters)}
+            for axis, letter in enumerate(letters):
+                wanted.setdefault((node, axis), letter)
     for node in lines:
         if node.op == "carry":
             wanted[node, node.axes[0]] = "t"
-    wanted |= _windows(order)
-    outputs = [v.node for v in graph.outputs[1:]]
-    for view in outputs:
-        if view.shape:
-            wanted.setdefault((view, len(view.shape) - 1), "k")
+    wanted |= {place: letter for place, letter in _windows(order).items() if place not in wanted}
     numbered = [n for n in lines if named[n].startswith("z") and n.shape]
     for number, node in enumerate(numbered, 1):
         wanted.setdefault((node, len(node.shape) - 1), f"h{number}")

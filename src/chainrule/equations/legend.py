@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from chainrule.equations.derive import Derivation, Statement
@@ -58,12 +59,13 @@ class Entry:
 def legend(derivation: Derivation) -> tuple[Entry, ...]:
     """All symbols: inputs first, then in the order of the lines."""
     composer, entries = derivation.composer, []
+    weights = {name for node, name in composer.names.items() if node.op == "input" and node.name.startswith("0")}
     read = {name for s in derivation.statements for name in symbols(s.line.formula)}
     for node, name in composer.names.items():
         if node.op in ("input", "constant", "drawn") and name in read:
             entries.append(Entry(name, shape_of(derivation, composer.natural(node), node), _leaf(derivation, node)))
     for s in derivation.statements:
-        entries.append(Entry(s.line.symbol, statement_shape(derivation, s), _words(s), s.place))
+        entries.append(Entry(s.line.symbol, statement_shape(derivation, s), _words(s, weights), s.place))
     return tuple(entries)
 
 
@@ -101,6 +103,7 @@ def _shape(labels: tuple[str, ...], grows: Mapping[str, int], sizes: Mapping[str
     return "×".join(out) or "1"
 
 
+@lru_cache(maxsize=1)
 def growing(derivation: Derivation) -> dict[str, int]:
     """Labels whose length is a multiple of N."""
     if not derivation.pairs:
@@ -143,7 +146,9 @@ _FUNCTIONS = {
     "log": "the logarithm of {}",
     "max": "the largest number of {}",
     "min": "the smallest number of {}",
-    "sqrt": "a square root, often the spread that something is divided by",
+    "sqrt": "the square root of {}",
+    "maximum": "the larger of {} and another",
+    "minimum": "the smaller of {} and another",
     "abs": "the size of {} without its sign",
     "where": "a choice, number by number",
     "reshape": "the numbers of {} in another shape",
@@ -155,7 +160,7 @@ _FUNCTIONS = {
 }
 
 
-def _words(statement: Statement) -> str:
+def _words(statement: Statement, weights: set[str]) -> str:
     symbol, formula = statement.line.symbol, statement.line.formula
     if statement.line.kind == "backward":
         if symbol.startswith("∂L/∂"):
@@ -172,7 +177,7 @@ def _words(statement: Statement) -> str:
     if symbol.endswith("₋"):
         return f"{symbol[:-1]} at the step before"
     if symbol.startswith("z") and _has(formula, Matrix, Total):
-        return "weighted sums of what comes in"
+        return "weighted sums of what comes in" if weights & set(symbols(formula)) else "sums of products"
     return _of_formula(formula)
 
 

@@ -11,7 +11,6 @@ LETTERS = {
     "kernel": "W",
     "weight": "W",
     "weights": "W",
-    "w": "W",
     "bias": "b",
     "scale": "γ",
     "gamma": "γ",
@@ -122,9 +121,14 @@ def name_nodes(
             or long
             or _always(node, named)
         )
-        if node is out.node or (wanted and node.op != "position"):
+        if node is out.node or node in must or (wanted and node.op != "position"):
             named[node] = _name(
-                node, named, counts, node is out.node, _per_example(node, readers, losses), node in links
+                node,
+                named,
+                counts,
+                node is out.node and not node.shape,
+                _per_example(node, readers, losses),
+                node in links,
             )
             if node.op not in ("constant", "drawn"):
                 forward.append(node)
@@ -211,10 +215,10 @@ def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
         for view in views:
             product = node.op == "contract" and len(node.args) > 1
             moved = node.op in ("reshape", "concat", "opaque", "carry") or node.name == "cross_entropy"
-            if product or moved or view.plain is None:
+            if moved or view.node.op != "position" and (product or view.plain is None):
                 must.add(view.node)
             must.update(i.view.node for i in view.index if isinstance(i, Lookup))
-    return {n for n in must if n.op not in ("number", "position")}
+    return {n for n in must if n.op != "number"}
 
 
 def _name(node: Node, named: Mapping[Node, str], counts: "Numbering", last: bool, loss: bool, carried: bool) -> str:

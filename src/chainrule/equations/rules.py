@@ -239,7 +239,8 @@ def _of_opaque(node: Node, g: View) -> list[View | None]:
             def one(x):
                 return call(*came[:i], x, *came[i + 1 : -1])[which]  # type: ignore[misc]
 
-            return [jax.vjp(one, came[i])[1](came[-1])[0]]
+            y, pull = jax.vjp(one, came[i])
+            return [pull(jax.numpy.asarray(came[-1], y.dtype))[0]]
 
         back_node = Node("opaque", (*node.args, g), view.shape, "float", f"{node.name}'", (0,), call=back)
         out.append(pulled(view, [whole(back_node)]))

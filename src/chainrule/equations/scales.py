@@ -1,9 +1,9 @@
 """N in the formulas: the same program at two numbers of examples shows which of its numbers grow with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.equations.formula import Number
-from chainrule.trace.graph import Node
+from chainrule.trace.graph import Lookup, Node, View
 
 
 def paired(one: Sequence[Node], other: Sequence[Node]) -> dict[Node, Node] | None:
@@ -17,12 +17,25 @@ def paired(one: Sequence[Node], other: Sequence[Node]) -> dict[Node, Node] | Non
         if len(a.args) != len(b.args):
             return None
         for v, w in zip(a.args, b.args, strict=True):
-            if same.get(v.node) is not w.node or len(v.index) != len(w.index):
+            if not _alike(v, w, same):
                 return None
         if a.op == "position" and a.index != b.index:
             return None
         same[a] = b
     return same
+
+
+def _alike(v: View, w: View, same: Mapping[Node, Node]) -> bool:
+    """Whether two views read the same node at the same places: N − 1 is another place at each N."""
+    if same.get(v.node) is not w.node:
+        return False
+    for i, j in zip(v.index, w.index, strict=True):
+        if isinstance(i, Lookup) and isinstance(j, Lookup):
+            if not _alike(i.view, j.view, same):
+                return False
+        elif i != j:
+            return False
+    return True
 
 
 def scales(pairs: dict[Node, Node], rows: tuple[int, int]) -> dict[Node, Number] | None:

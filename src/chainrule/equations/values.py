@@ -47,7 +47,8 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
         a = a.astype(np.float64)
         scale = np.abs(a).mean() if a.size and np.abs(a).mean() > 0 else 1.0
         noise = rng.uniform(0.02, 0.1, a.shape)
-        return np.where(a == 0, scale * noise, a * (1 + noise * rng.choice([-1, 1], a.shape)))
+        sign = -1 if np.all((a >= 0) & (a <= 1)) else rng.choice([-1, 1], a.shape)  # shares stay shares
+        return np.where(a == 0, scale * noise, a * (1 + noise * sign))
 
     return [moved(a) for a in jax.tree.leaves((subject.params, *jax.tree.map(taken, subject.data)))]
 

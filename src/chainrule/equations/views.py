@@ -79,8 +79,9 @@ def listing(ex: "Explanation") -> Listing:
         for s in derivation.statements
         if s.by is not None and s.by.op == "input" and s.line.symbol.startswith("∂L/∂")
     }
-    outputs = {"loss": "L"}
-    for k, out in enumerate(derivation.derived[0].graph.outputs[1:]):
+    first, *rest = derivation.derived[0].graph.outputs
+    outputs = {"loss": "L"} if not first.shape else {}
+    for k, out in enumerate(rest if rest or not first.shape else [first]):
         if out.node in composer.names and out.plain is not None:
             outputs["outputs" if len(derivation.derived[0].graph.outputs) == 2 else f"outputs[{k}]"] = composer.names[
                 out.node

@@ -42,6 +42,8 @@ def function(name: str, *views: View, place: str = "", kind: str | None = None) 
             return number(result.item(), views[0].shape, label)
     if name == "where" and values[0] is not None:
         return views[1] if values[0] else views[2]
+    if name == "where" and is_number(values[1], 1) and is_number(values[2], 0):
+        return apply("number", views[0], place=place, kind="float")
     a, b = (*values, None, None)[:2]
     if name in ("add", "subtract") and is_number(b, 0) or name in ("multiply", "divide", "power") and is_number(b, 1):
         return views[0]

@@ -15,6 +15,7 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from chainrule.trace.custom import follows_its_equations, with_own_rule
+from chainrule.errors import CannotExplain
 from chainrule.trace.program import body
 
 Key = tuple[int, ...]
@@ -87,9 +88,10 @@ class Tapped:
         return value
 
     def equation(self, e: JaxprEqn, came: list[Any], key: Key) -> list[Any]:
-        """The outputs of an equation."""
+        """The outputs of an equation; a function that brings its derivative keeps it if nothing inside is asked for."""
         inner = called(e)
-        if inner is not None:
+        whole = e.primitive.name == "custom_jvp_call" and not any(_inside(k, key) for k in (*self.taps, *self.wanted))
+        if inner is not None and not whole:
             return self.run(inner, came, key)
         if e.primitive.name == "scan":
             return self.scan(e, came, key)
@@ -99,8 +101,8 @@ class Tapped:
         """A loop; its taps and the values that are kept have the step as their first axis."""
         inner, fixed, carried = e.params["jaxpr"], e.params["num_consts"], e.params["num_carry"]
         constants, start, rows = came[:fixed], came[fixed : fixed + carried], came[fixed + carried :]
-        taps = {k: v for k, v in self.taps.items() if k[: len(key)] == key and len(k) > len(key) + 1}
-        wanted = frozenset(k for k in self.wanted if k[: len(key)] == key and len(k) > len(key) + 1)
+        taps = {k: v for k, v in self.taps.items() if _inside(k, key)}
+        wanted = frozenset(k for k in self.wanted if _inside(k, key))
 
         def round_(carry, row):
             x, taps = row
@@ -116,6 +118,11 @@ class Tapped:
         )
         self.values.update(values)
         return [*carry, *out]
+
+
+def _inside(key: Key, equation: Key) -> bool:
+    """Whether a variable is made inside of an equation; its outputs are not."""
+    return len(key) > len(equation) + 1 and key[: len(equation)] == equation
 
 
 def called(e: JaxprEqn) -> ClosedJaxpr | None:
@@ -136,7 +143,7 @@ def lifted(traced: ClosedJaxpr) -> Callable[..., list[Any]]:
 def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
     """An equation as a function of arrays in double precision."""
     inner = called(e)
-    if inner is not None:
+    if inner is not None and e.primitive.name != "custom_jvp_call":
         return lifted(inner)
     name, params = e.primitive.name, e.params
     if name == "scan":
@@ -212,9 +219,17 @@ def values_and_gradients(
     taps |= {(-1, i): np.zeros(v.aval.shape) for i, v in enumerate(traced.jaxpr.invars) if (-1, i) in derived}
     with jax.enable_x64(True):
         arguments = [double(a) for a in arguments]
-        compiled = jax.jit(jax.grad(run, has_aux=True)).lower(taps, arguments).compile(compiler_options=_ONCE)
-        gradients, values = compiled(taps, arguments)
-        return _numpy(values), _numpy(gradients)
+        try:
+            lowered = jax.jit(jax.grad(run, has_aux=True)).lower(taps, arguments)
+        except ValueError as e:
+            raise CannotExplain(
+                f"Autodiff cannot go backward through this program: {str(e).splitlines()[0]} A loop whose number of "
+                "rounds is not known has no gradient: use jax.lax.scan, or fori_loop with a fixed end."
+            ) from e
+        gradients, values = map(_numpy, lowered.compile(compiler_options=_ONCE)(taps, arguments))
+        if not all(np.isfinite(v).all() for v in (*gradients.values(), *values.values())):
+            gradients, values = map(_numpy, lowered.compile()(taps, arguments))  # the quick compiler may be at fault
+        return values, gradients
 
 
 _ONCE = {

@@ -79,7 +79,10 @@ class Lifter:
             return [whole(Node("drawn", shape=site.space(v), kind=kind(v), place=site.place)) for v in e.outvars]
         inner = called(e)
         if inner is not None:
-            return self.walk(inner, came, site)
+            gave = self.walk(inner, came, site)
+            if e.primitive.name == "custom_jvp_call":
+                self.rename(gave, site)
+            return gave
         if any(getattr(v.aval, "dtype", None) in _COMPLEX for v in (*e.invars, *e.outvars)):
             where = f" in {site.place}" if site.place else ""
             raise CannotExplain(
@@ -108,6 +111,13 @@ class Lifter:
             whole(Node("opaque", tuple(came), site.space(v), kind(v), name, (k,), call=call, place=site.place))
             for k, v in enumerate(e.outvars)
         ]
+
+    def rename(self, views: Sequence[View], site: Site) -> None:
+        """Let nodes that were made inside of an equation be its outputs: what is inside need not be looked at then."""
+        for k, view in enumerate(views):
+            key, _ = self.graph.traced.get(view.node, ((), None))
+            if key[: len(site.key)] == site.key and view.plain is not None:
+                self.graph.traced[view.node] = ((*site.key, k), view)
 
     def note(self, view: View, key: tuple[int, ...]) -> None:
         """Remember which variable of the program a node is, the first time it appears as one."""

@@ -73,11 +73,11 @@ def subject(obj: Any, *args: Any, argnums: Any = 0, **options: Any) -> Subject:
     rest = [i for i in range(len(args)) if i not in chosen]
 
     def function(params: Any, *data: Any) -> Any:
-        full = dict(zip(chosen, params if len(chosen) > 1 else (params,), strict=True))
+        full = {i: params[names[i]] for i in chosen} if len(chosen) > 1 else {chosen[0]: params}
         full.update(zip(rest, data, strict=True))
         return obj(*(full[i] for i in range(len(args)))), ()
 
-    params = tuple(args[i] for i in chosen) if len(chosen) > 1 else args[chosen[0]]
+    params = {names[i]: args[i] for i in chosen} if len(chosen) > 1 else args[chosen[0]]
     name = names[chosen[0]] if len(chosen) == 1 else "params"
     return Subject(
         function,
