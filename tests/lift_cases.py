@@ -287,6 +287,7 @@ def lookups(a):
         made += [x[:, one[0]], lax.dynamic_index_in_dim(x, one[1], 0), lax.dynamic_slice(x, (one[0], 0), (1, a.d - 1))]
         made += [
             lax.dynamic_slice_in_dim(e, pairs[0], 2),
+            lax.dynamic_slice_in_dim(e, 9, 2),
             x[jnp.argmax(x, 0)],
             e.at[ids].get(mode="fill"),
             x[-1, ids[0, 0] - a.k],

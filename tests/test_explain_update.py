@@ -32,17 +32,17 @@ OPTIMIZERS = [
     cr.adamw(0.05, weight_decay=1),
 ]
 WHOLE = {
-    "sgd": ["W₊ = W − η ⊙ g"],
-    "momentum": ["v₊ = g + μ ⊙ v", "W₊ = W − η ⊙ v₊"],
-    "nesterov": ["v₊ = g + μ ⊙ v", "W₊ = W − η ⊙ (g + μ ⊙ v₊)"],
-    "adagrad": ["s₊ = s + g²", "W₊ = W − η ⊙ g / (√(s₊) + ε)"],
-    "rmsprop": ["s₊ = (1 − ρ) ⊙ g² + ρ ⊙ s", "W₊ = W − η ⊙ g / (√(s₊) + ε)"],
+    "sgd": ["W₊ = W − η g"],
+    "momentum": ["v₊ = g + μ v", "W₊ = W − η v₊"],
+    "nesterov": ["v₊ = g + μ v", "W₊ = W − η (g + μ v₊)"],
+    "adagrad": ["s₊ = s + g²", "W₊ = W − η g / (√(s₊) + ε)"],
+    "rmsprop": ["s₊ = (1 − ρ) ⊙ g² + ρ s", "W₊ = W − η g / (√(s₊) + ε)"],
     "adam": [
-        "m₊ = (1 − β1) ⊙ g + β1 ⊙ m",
-        "v₊ = (1 − β2) ⊙ g² + β2 ⊙ v",
+        "m₊ = (1 − β1) ⊙ g + β1 m",
+        "v₊ = (1 − β2) ⊙ g² + β2 v",
         "m̂ = m₊ / (1 − β1^t)",
         "v̂ = v₊ / (1 − β2^t)",
-        "W₊ = W − η ⊙ m̂ / (√(v̂) + ε)",
+        "W₊ = W − η m̂ / (√(v̂) + ε)",
     ],
 }
 
@@ -125,7 +125,7 @@ def test_every_symbol_of_the_lines_is_in_the_legend_once_with_the_number_that_ru
 
 def test_symbols_of_the_network_are_left_to_it():
     lines, entries = explained(cr.adam(), taken=("W", "b", "β1", "m"))
-    assert lines[-1].text == "θ₊ = θ − η ⊙ m̂_2 / (√(v̂) + ε)" and lines[-1].status == "verified"
+    assert lines[-1].text == "θ₊ = θ − η m̂_2 / (√(v̂) + ε)" and lines[-1].status == "verified"
     assert not {"W", "β1", "β2", "m"} & {e.symbol for e in entries}
     assert "ρ1" in lines[0].text and "ρ2" in lines[1].text
 
@@ -193,11 +193,11 @@ class slow(Optimizer):
 
 def test_a_rule_of_ones_own_is_explained_as_it_runs():
     lines, entries = explained(lion())
-    assert [line.text for line in lines] == ["W₊ = W − η ⊙ sign(g)"] and lines[0].status == "verified"
+    assert [line.text for line in lines] == ["W₊ = W − η sign(g)"] and lines[0].status == "verified"
     lines, entries = explained(slow())
     assert [line.status for line in lines] == ["opaque", "verified"]
     assert "opaque sort" in lines[0].text and "no rule" in lines[0].reason
-    assert lines[1].text == "W₊ = W − η ⊙ share ⊙ u1"
+    assert lines[1].text == "W₊ = W − η share ⊙ u1"
     assert {e.symbol: e.words for e in entries}["share"] == "share = 0.5"
 
 

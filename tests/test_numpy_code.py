@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from chainrule.equations.code import helpers
-from chainrule.equations.code import Listing, Variable, module
+from chainrule.equations.code import Listing, Variable, helpers, module
 from chainrule.equations.code.layout import nested, steps
 from chainrule.equations.code.names import python_name
 from chainrule.equations.formula import (

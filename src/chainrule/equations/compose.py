@@ -14,6 +14,7 @@ from chainrule.equations.formula import (
     Number,
     Place,
     Power,
+    Sum,
     Symbol,
     Test,
     Total,
@@ -98,6 +99,8 @@ class Composer:
                 rest = [label for p, label in enumerate(own) if p != step]
                 args = (self.read(self.graph.links[node], own), self.read(node.args[0], rest))
                 return Call("after" if node.reverse else "before", args, (own[step],))
+            case "position" if node.index is not None:
+                return _place(node.index, own)
             case "opaque":
                 args = tuple(
                     Symbol(self.names.get(v.node, "key")) if v.node.op != "number" else Number(v.node.value)
@@ -107,13 +110,23 @@ class Composer:
         raise TypeError(f"{node!r} has no formula: it must have a name.")
 
     def concatenation(self, node: Node, own: Sequence[str]) -> Formula:
-        """Arrays one after the other; the axis along which they lie keeps their own labels."""
+        """Arrays one after the other; the axis along which they lie keeps their own labels.
+
+        Where the others do not keep theirs, the sum of all: each read from where it starts is 0 outside of itself.
+        """
         (axis,) = node.axes
         args = tuple(
             self.symbol(v, [self.natural(v.node)[p] if p == axis else label for p, label in enumerate(own)])
             for v in node.args
         )
-        return Call("concat", args, (own[axis],))
+        if all(arg.index is None for arg in args):
+            return Call("concat", args, (own[axis],))
+        terms, start = [], 0
+        for view in node.args:
+            places = tuple(Place(((label, 1),), -start if p == axis else 0) for p, label in enumerate(own))
+            terms.append((1, Symbol(self.names[view.node], places)))
+            start += view.shape[axis]
+        return Sum(tuple(terms))
 
     def elementwise(self, node: Node, own: Sequence[str]) -> Formula:
         """An operation on numbers."""

@@ -14,8 +14,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from chainrule.trace.custom import follows_its_equations, with_own_rule
 from chainrule.errors import CannotExplain
+from chainrule.trace.custom import follows_its_equations, with_own_rule
 from chainrule.trace.program import body
 
 Key = tuple[int, ...]
@@ -120,6 +120,10 @@ class Tapped:
         return [*carry, *out]
 
 
+_OTHER_BODIES = ("custom_vjp_call", "reduce", "reduce_window", "shard_map", "pallas_call", "run_state")
+"""Primitives that have a program which is not called once on their own inputs, or whose derivative is not its own."""
+
+
 def _inside(key: Key, equation: Key) -> bool:
     """Whether a variable is made inside of an equation; its outputs are not."""
     return len(key) > len(equation) + 1 and key[: len(equation)] == equation
@@ -128,7 +132,7 @@ def _inside(key: Key, equation: Key) -> bool:
 def called(e: JaxprEqn) -> ClosedJaxpr | None:
     """The program that an equation calls once on its own inputs and that says its derivative too, if there is one."""
     inner = body(e)
-    if inner is None or e.primitive.name in ("custom_vjp_call", "reduce", "reduce_window"):
+    if inner is None or e.primitive.name in _OTHER_BODIES:
         return None
     if e.primitive.name == "custom_jvp_call" and not follows_its_equations(e, lifted):
         return None

@@ -29,7 +29,7 @@ from chainrule.trace.lifter import Lifter, Site, lifts
 from chainrule.trace.pull import pulled
 
 
-def place_at(view: View, shift: int | None = None) -> Index | Lookup:
+def place_at(view: View, shift: int | None = None) -> Place:
     """The number that a view holds as an index, plus the position ``shift``."""
     index = _linear(view)
     if index is None:
@@ -146,11 +146,18 @@ def _read(array: View, index: Sequence[Place], space: tuple[int, ...], place: st
     return materialized(view, place) if any(isinstance(i, Lookup) for i in view.index) else view
 
 
+def _fitting(start: View, room: int) -> View:
+    """A start that is a known number, moved so that the slice lies inside, as JAX does."""
+    value = value_of(start)
+    return start if value is None else number(min(max(value, 0), room), start.shape, "int")
+
+
 @lifts("dynamic_slice")
 def _dynamic_slice(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
     k, space, array = len(site.loops), site.space(e.outvars[0]), simple(came[0], site.place)
     sizes = e.params["slice_sizes"]
-    places = {a: v.move(range(k), space) for a, v in enumerate(came[1:])}
+    room = [n - size for n, size in zip(array.shape[k:], sizes, strict=True)]
+    places = {a: _fitting(v.move(range(k), space), n) for a, (v, n) in enumerate(zip(came[1:], room, strict=True))}
     window = {a: k + a for a in range(len(sizes))}
     return _read(array, _indices(array.shape, k, sizes, window, {}, places), space, site.place)
 
@@ -159,7 +166,8 @@ def _dynamic_slice(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) ->
 def _dynamic_update_slice(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     array, update, *starts = came
     k, sizes = len(site.loops), e.invars[1].aval.shape  # type: ignore[attr-defined]
-    places = {a: v.move(range(k), update.shape) for a, v in enumerate(starts)}
+    room = [n - size for n, size in zip(array.shape[k:], sizes, strict=True)]
+    places = {a: _fitting(v.move(range(k), update.shape), n) for a, (v, n) in enumerate(zip(starts, room, strict=True))}
     window = {a: k + a for a in range(len(sizes))}
     return _written(array, update, _indices(array.shape, k, sizes, window, {}, places), True, site.place)
 
@@ -189,7 +197,7 @@ def _scatter(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View 
     return function(name, array, added, place=site.place)
 
 
-def _written(array: View, update: View, index: Sequence[Index | Lookup], unique: bool, place: str) -> View | None:
+def _written(array: View, update: View, index: Sequence[Place], unique: bool, place: str) -> View | None:
     """An array in which the numbers at some places are those of an update; None if one place may be written twice."""
     rank = len(array.shape)
     space, at, tests = list(array.shape), {}, []
