@@ -197,7 +197,7 @@ def test_a_rule_of_ones_own_is_explained_as_it_runs():
     lines, entries = explained(slow())
     assert [line.status for line in lines] == ["opaque", "verified"]
     assert "opaque sort" in lines[0].text and "no rule" in lines[0].reason
-    assert lines[1].text == "W₊ = W − η share ⊙ u1"
+    assert lines[1].text == "W₊ = W − η share u1"
     assert {e.symbol: e.words for e in entries}["share"] == "share = 0.5"
 
 

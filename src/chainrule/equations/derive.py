@@ -94,8 +94,7 @@ def derive(subject: Subject) -> Derivation:
             )
     graph, trained = first.graph, _trained(subject, first)
     if not _one_number(graph.outputs[0]):
-        shape = graph.outputs[0].shape
-        notes.append(f"It returns an array of shape {shape}, not one number, so there is no gradient to derive.")
+        notes.append("It returns an array, not one number, so there is no gradient to derive.")
     forward = reachable(graph.outputs, graph.links)
     network = set(reachable(graph.outputs[1:], graph.links))
     losses = frozenset(n for n in forward if n not in network) if network else frozenset()

@@ -81,11 +81,10 @@ def listing(ex: "Explanation") -> Listing:
     }
     first, *rest = derivation.derived[0].graph.outputs
     outputs = {"loss": "L"} if not first.shape else {}
-    for k, out in enumerate(rest if rest or not first.shape else [first]):
+    returned = rest or ([first] if first.shape else [])
+    for k, out in enumerate(returned):
         if out.node in composer.names and out.plain is not None:
-            outputs["outputs" if len(derivation.derived[0].graph.outputs) == 2 else f"outputs[{k}]"] = composer.names[
-                out.node
-            ]
+            outputs["outputs" if len(returned) == 1 else f"outputs[{k}]"] = composer.names[out.node]
     lines = tuple(replace(line.line, labels=variables[line.symbol].labels) for line in ex.lines)
     grows = growing(derivation)
     sizes = {label: n for label, n in composer.axes.sizes.items() if label not in grows}
