@@ -274,7 +274,7 @@ def test_predict_takes_columns_in_any_order_without_the_target(tumors, workplace
 
 def test_evaluate_gives_intervals(tumors):
     place, _ = tumors
-    said = called("evaluate", "explain", "run", "small.csv", "--json", cwd=place)
+    said = called("evaluate", "run", "small.csv", "--json", cwd=place)
     assert said.returncode == 0, said.stderr
     accuracy, low, high = json.loads(said.stdout)["scores"]["estimates"]["accuracy"]
     assert 0 <= low <= accuracy <= high <= 1
@@ -282,11 +282,11 @@ def test_evaluate_gives_intervals(tumors):
 
 def test_evaluate_says_where_rows_were_trained_on(tumors, capsys):
     place, _ = tumors
-    code, out, err = in_process(capsys, "evaluate", "explain", str(place / "run"), str(place / "small.csv"), "--json")
+    code, out, err = in_process(capsys, "evaluate", str(place / "run"), str(place / "small.csv"), "--json")
     assert code == 0 and json.loads(out)["trained_on"]
     assert "trained on most rows" in " ".join(err.split()) and "scores.json" in err
     Path("other.csv").write_text(table(81))
-    code, out, err = in_process(capsys, "evaluate", "explain", str(place / "run"), "other.csv", "--json")
+    code, out, err = in_process(capsys, "evaluate", str(place / "run"), "other.csv", "--json")
     assert code == 0 and not json.loads(out)["trained_on"] and not err
 
 
@@ -297,7 +297,7 @@ def test_last_is_named_by_its_directory(tumors, capsys, monkeypatch):
     for command in ("predict", "evaluate"):
         code, out, err = in_process(capsys, command, "last", "other.csv", "--json")
         assert code == 0 and json.loads(out)["run"] == last, err
-    assert in_process(capsys, "evaluate", "explain", "last", "other.csv")[1].startswith(f"{last} on other.csv: 81 rows")
+    assert in_process(capsys, "evaluate", "last", "other.csv")[1].startswith(f"{last} on other.csv: 81 rows")
 
 
 def test_json_is_one_object_and_nothing_else(workplace):

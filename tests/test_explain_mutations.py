@@ -2,7 +2,6 @@
 
 import functools
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,15 +247,10 @@ def once(f: Any, key: Any) -> Any:
 
 
 def all_values(traced: Any, arguments: Any) -> Any:
-    """Values of, and gradients by, every variable of a program: whatever a mutation asks for is among them."""
-    wanted = frozenset(float64_keys(traced))
+    """Values of, and gradients by, every variable that lines may be about: whatever a mutation asks for is among them."""
+    graph = lift(traced, [str(i) for i in range(len(traced.jaxpr.invars))])
+    wanted = frozenset(key for key, _ in graph.traced.values())
     return float64.values_and_gradients(traced, arguments, wanted, wanted)
-
-
-def float64_keys(traced: Any) -> Iterator[tuple[int, ...]]:
-    yield from (key for key, _ in float64._spaces(traced))
-    yield from ((-1, i) for i in range(len(traced.jaxpr.invars)))
-    yield from (key for key, _ in lift(traced, [f"{i}" for i in range(len(traced.jaxpr.invars))]).traced.values())
 
 
 @functools.cache
