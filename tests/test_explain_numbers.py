@@ -310,3 +310,9 @@ def test_a_wrong_transposition_is_seen(part, monkeypatch):
     d = derivation("classifier")
     failed = [line.symbol for line, c in zip(columns.lines(d), columns.verify(d), strict=True) if c.status == "failed"]
     assert {"z1", "z2", "z3", "∂L/∂W1", "δa1", "δa2"} <= set(failed)
+
+
+def test_the_page_shows_the_numbers_of_an_example():
+    x = np.array([[0.25, 2.0], [1.5, -3.0]], np.float32)
+    ex = cr.explain(lambda w, x: jnp.tanh(x @ w).mean(), np.ones(2, np.float32), x)
+    assert "1.5, -3. " in ex.html(example=1).replace("]", " ") and "1.5, -3. " not in ex.html().replace("]", " ")

@@ -99,9 +99,12 @@ class Explanation:
         """
         return _written(latex.document(*views.document(self, convention)), path)
 
-    def html(self, path: str | Path | None = None) -> str:
-        """A page of HTML with MathML in which each symbol leads to its definition; no script, no network."""
-        return _written(page.page(views.view(self)), path)
+    def html(self, path: str | Path | None = None, *, example: int | None = None) -> str:
+        """A page of HTML with MathML in which each symbol leads to its definition; no script, no network.
+
+        With an ``example``, counted from 0, a symbol under the pointer shows its numbers too.
+        """
+        return _written(page.page(views.view(self, example)), path)
 
     def numpy(self, path: str | Path | None = None) -> str:
         """A module of NumPy alone that computes what the lines say: forward, loss, gradients, and a step.

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chainrule.equations import columns, page
 from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.formula import Line
@@ -16,20 +18,23 @@ if TYPE_CHECKING:
     from chainrule.equations.explanation import Explanation
 
 
-def view(ex: "Explanation") -> page.View:
-    """The page of an explanation."""
+def view(ex: "Explanation", example: int | None = None) -> page.View:
+    """The page of an explanation, with the numbers of one example if it is named."""
     words = {e.symbol: e.words for e in ex.legend}
+    values = {} if example is None else {s: _short(v) for s, v in ex.numbers(example).values.items()}
     groups = []
     for kind, heading in HEADINGS.items():
         rows = tuple(
-            page.Row(line.line, line.shape, words.get(line.symbol, ""), line.status, line.scope)
+            page.Row(
+                line.line, line.shape, words.get(line.symbol, ""), line.status, line.scope, values.get(line.symbol, "")
+            )
             for line in ex.lines
             if line.kind == kind
         )
         if rows:
             groups.append((heading, rows))
     notes = (*ex.derivation.subject.preface, *FIRST, *ex.derivation.notes, *references(ex.lines))
-    legend = tuple(page.Entry(e.symbol, e.shape, e.words) for e in ex.legend)
+    legend = tuple(page.Entry(e.symbol, e.shape, e.words, values.get(e.symbol, "")) for e in ex.legend)
     return page.View(ex.derivation.subject.title, ex.verdict, notes, tuple(groups), legend, ex.axes)
 
 
@@ -89,6 +94,12 @@ def listing(ex: "Explanation") -> Listing:
     grows = growing(derivation)
     sizes = {label: n for label, n in composer.axes.sizes.items() if label not in grows}
     return Listing(derivation.subject.title, tuple(inputs), lines, variables, sizes, outputs, gradients, constants)
+
+
+def _short(value: np.ndarray) -> str:
+    """The first and last numbers of an array, on one line."""
+    shown = np.array2string(np.asarray(value), precision=3, threshold=12, edgeitems=3, separator=", ")
+    return " ".join(shown.split())
 
 
 def _path(ex: "Explanation", node: Node, name: str) -> str:
