@@ -194,6 +194,7 @@ def shapes(p, x):
         jnp.pad(w, ((1, 0), (2, 1))) ** 3,
     ]
     made += [jnp.stack([w, w * w], 1)[:, 1], w.T.reshape(3, 4) * w, w[1:3, 1:] * w[:2, :-1], w.sum(0) - 2 * w.mean()]
+    made += [2 * w[0, :2].sum() + 3 * w[0, 1:3].sum() + 4 * w[0, 2:].sum()]
     return sum(jnp.sum(jnp.sin(m)) for m in made) * jnp.mean(x) + jnp.sum((x - (p["u"][:4] - x)) ** 2) / (
         3 * jnp.sum(w**2)
     )
@@ -247,7 +248,7 @@ def once(f: Any, key: Any) -> Any:
 
 
 def all_values(traced: Any, arguments: Any) -> Any:
-    """Values of, and gradients by, every variable that lines may be about: whatever a mutation asks for is among them."""
+    """Values of, and gradients by, every variable that lines may be about, whatever a mutation asks for."""
     graph = lift(traced, [str(i) for i in range(len(traced.jaxpr.invars))])
     wanted = frozenset(key for key, _ in graph.traced.values())
     return float64.values_and_gradients(traced, arguments, wanted, wanted)
