@@ -252,7 +252,7 @@ class Composer:
         product: Formula = Matrix(
             Symbol(self.names[left.node], transposed=flip_left), Symbol(self.names[right.node], transposed=flip_right)
         )
-        outer = tuple(space[p] for p in result if p >= rank)
+        outer = tuple(str(space[p]) for p in result if p >= rank)
         return (Total(outer, product) if outer else product), [p for p in result if p < rank]
 
 
