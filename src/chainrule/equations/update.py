@@ -52,7 +52,7 @@ def update_statements(
     >>> words = "any parameter", "its gradient", "the learning rate", "the parameter after the step"
     >>> lines, entries = update_statements(Update(descent, args, ("W", "g", "η"), ("W",), words))
     >>> str(lines[0]), lines[0].status
-    ('W₊ = W − η ⊙ g', 'verified')
+    ('W₊ = W − η g', 'verified')
     """
     rule = _rule(update, taken)
     order = reachable(rule.graph.outputs, {})
