@@ -445,7 +445,7 @@ def _restarted(right: Callable) -> Callable:
 
 def _rewrites() -> Iterator[Mutation]:
     """Two different computations merged, a number taken for one that grows, arithmetic that is none."""
-    for what, field in {"names": 1, "axes": 2, "places": 3, "values": 4, "arguments": 7}.items():
+    for what, field in {"names": 1, "axes": 2, "values": 4, "arguments": 7}.items():
         hidden = lambda right, k=field: lambda n: (key := right(n)) and (*key[:k], None, *key[k + 1 :])  # noqa: E731
         yield Mutation(f"merged whatever the {what}", ((merge, "_key"),), hidden, "")
     blind = lambda right: lambda i: i if isinstance(i, Index) and not i.offset else Index()  # noqa: E731

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from chainrule.equations.explain import explain
 from random_programs import Program, programs
 
-OPTIONS = {"derandomize": True, "database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+OPTIONS = {"derandomize": True, "database": None, "deadline": None, "report_multiple_bugs": False}
+OPTIONS["suppress_health_check"] = list(HealthCheck)
 
 
 def sound(program: Program) -> None:

@@ -216,5 +216,7 @@ def _dot(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 def simple(view: View, place: str) -> View:
     """The view, computed first when it skips or shifts: what a product or a slice reads is then a whole array."""
     axes = zip(view.index, view.node.shape, strict=True)
-    plain = all(i.plain is not None or not i.positions() and n == 1 for i, n in axes) and not scattered(view)
+    plain = all(
+        view.shape[i.plain] <= n if i.plain is not None else not i.positions() and n == 1 for i, n in axes
+    ) and not scattered(view)
     return view if plain else materialized(view, place)
