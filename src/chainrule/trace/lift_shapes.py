@@ -177,7 +177,10 @@ def _along(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | 
     if e.primitive.name in ("reduce_and", "reduce_or") and came[0].node.kind != "bool":
         return None  # of whole numbers they take the bits
     axes = [len(site.loops) + a for a in e.params["axes"]]
-    return function_along(_ALONG[e.primitive.name], came[0], axes, site.place) if axes else came[0]
+    if not axes:
+        return came[0]
+    array = simple(came[0], site.place)  # the zeros around an array are numbers like others
+    return function_along(_ALONG[e.primitive.name], array, axes, site.place)
 
 
 @lifts("cumsum")
