@@ -27,7 +27,7 @@ def test_random_programs(program):
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, **OPTIONS)
+@settings(max_examples=700, **OPTIONS)
 @given(programs())
 def test_many_random_programs(program):
     sound(program)
