@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from chainrule.trace.graph import Graph, Lookup, Node, View, along, reachable
+from chainrule.trace.graph import Graph, Lookup, Node, View, along, moved, reachable
 
 
 def arranged(graph: Graph) -> Graph:
@@ -18,17 +18,17 @@ def arranged(graph: Graph) -> Graph:
     turned = _Turned()
     for node in [*graph.inputs, *nodes]:
         turned.add(node, orders.get(node, set()))
-    moved = Graph([turned.new[n] for n in graph.inputs], [turned.view(v) for v in graph.outputs])
-    moved.links = {turned.new[c]: turned.view(v) for c, v in graph.links.items() if c in turned.new}
+    result = Graph([turned.new[n] for n in graph.inputs], [turned.view(v) for v in graph.outputs])
+    result.links = {turned.new[c]: turned.view(v) for c, v in graph.links.items() if c in turned.new}
     for node, (key, view) in graph.traced.items():
         if node in turned.new:
-            moved.traced.setdefault(turned.new[node], (key, turned.view(view)))
-    moved.twins = {
+            result.traced.setdefault(turned.new[node], (key, turned.view(view)))
+    result.twins = {
         turned.new[n]: tuple((key, turned.view(view)) for key, view in variables)
         for n, variables in graph.twins.items()
         if n in turned.new
     }
-    return moved
+    return result
 
 
 class _Turned:
@@ -50,15 +50,12 @@ class _Turned:
         elif node.op == "contract" and len(args) == 1 and args[0].whole and args[0].shape == node.shape:
             self.new[node] = args[0].node  # a copy in another order, and now the order is the same
         elif node.op == "reshape" and order is not None and order != tuple(range(len(node.shape))):
-            same = node if args[0] is node.args[0] else replace(node, args=args)
             shape = tuple(node.shape[a] for a in order)
-            read = View(same, tuple(along(order.index(a)) for a in range(len(order))), shape)
+            read = View(moved(node, args), tuple(along(order.index(a)) for a in range(len(order))), shape)
             self.order[node] = order
             self.new[node] = Node("contract", (read,), shape, node.kind, place=node.place)
-        elif all(a is b for a, b in zip(args, node.args, strict=True)):
-            self.new[node] = node
         else:
-            self.new[node] = replace(node, args=args)
+            self.new[node] = moved(node, args)
 
     def view(self, view: View) -> View:
         """The same reading of the node that stands for another."""

@@ -1,10 +1,9 @@
 """Equal computations become one node, so that what is computed twice is said once."""
 
-from dataclasses import replace
 from typing import Any
 
 from chainrule.equations.backward import Backward
-from chainrule.trace.graph import Graph, Lookup, Node, View, reachable
+from chainrule.trace.graph import Graph, Lookup, Node, View, moved, reachable, standing
 
 
 class Merger:
@@ -18,18 +17,13 @@ class Merger:
         """Find or make the node that stands for this one."""
         if node in self.new:
             return
-        args = tuple(map(self.view, node.args))
-        moved = node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
-        key = _key(moved)
-        self.new[node] = moved if key is None else self.known.setdefault(key, moved)
+        same = moved(node, tuple(map(self.view, node.args)))
+        key = _key(same)
+        self.new[node] = same if key is None else self.known.setdefault(key, same)
 
     def view(self, view: View) -> View:
         """The view of the node that stands for another."""
-        index = tuple(Lookup(self.view(i.view)) if isinstance(i, Lookup) else i for i in view.index)
-        node = self.new[view.node]
-        if node is view.node and all(not isinstance(i, Lookup) for i in index):
-            return view
-        return View(node, index, view.shape)
+        return standing(view, self.new)
 
 
 def merged(graph: Graph) -> Graph:
@@ -37,7 +31,7 @@ def merged(graph: Graph) -> Graph:
     merger = Merger()
     for node in [*graph.inputs, *reachable(graph.outputs, graph.links)]:
         merger.add(node)
-    return _moved(graph, merger)
+    return _graph(graph, merger)
 
 
 def merged_gradients(backward: Backward) -> Backward:
@@ -48,7 +42,7 @@ def merged_gradients(backward: Backward) -> Backward:
     for node in [*graph.inputs, *reachable(graph.outputs, graph.links), *order, *reachable(parts, graph.links)]:
         merger.add(node)
     return Backward(
-        _moved(graph, merger),
+        _graph(graph, merger),
         {merger.new[n]: merger.view(v) for n, v in backward.delta.items()},
         {
             merger.new[n]: [(merger.new.get(m) if m else None, merger.view(v)) for m, v in parts]
@@ -58,19 +52,19 @@ def merged_gradients(backward: Backward) -> Backward:
     )
 
 
-def _moved(graph: Graph, merger: Merger) -> Graph:
-    moved = Graph([merger.new[n] for n in graph.inputs], [merger.view(v) for v in graph.outputs])
-    moved.links = {merger.new[c]: merger.view(v) for c, v in graph.links.items() if c in merger.new}
+def _graph(graph: Graph, merger: Merger) -> Graph:
+    result = Graph([merger.new[n] for n in graph.inputs], [merger.view(v) for v in graph.outputs])
+    result.links = {merger.new[c]: merger.view(v) for c, v in graph.links.items() if c in merger.new}
     for node, (key, view) in graph.traced.items():
         if node in merger.new:
             new = merger.new[node]
             variable = key, View(new, view.index, view.shape)
-            if new in moved.traced:
-                moved.twins[new] = (*moved.twins.get(new, ()), variable)
+            if new in result.traced:
+                result.twins[new] = (*result.twins.get(new, ()), variable)
             else:
-                moved.traced[new] = variable
-    moved.twins |= {merger.new[n]: v for n, v in graph.twins.items() if n in merger.new}
-    return moved
+                result.traced[new] = variable
+    result.twins |= {merger.new[n]: v for n, v in graph.twins.items() if n in merger.new}
+    return result
 
 
 def _key(node: Node) -> Any:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from chainrule.trace.arithmetic import is_number, same
 from chainrule.trace.graph import (
     Graph,
-    Lookup,
     Node,
     View,
     apply,
     function_along,
+    moved,
     needs,
     reachable,
+    standing,
     value_of,
     whole,
 )
@@ -73,21 +74,17 @@ class Search:
         """Find the node that stands for this one."""
         if node in self.new:
             return
-        args = tuple(map(self.view, node.args))
-        moved = node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
-        self.new[node], self.old[moved] = moved, node
-        for pattern in self.patterns.get((moved.op, moved.name), ()):
-            found = pattern(moved)
-            if found is not None and found[0].whole and found[0].shape == moved.shape and self.needless(node, found[1]):
+        same = moved(node, tuple(map(self.view, node.args)))
+        self.new[node], self.old[same] = same, node
+        for pattern in self.patterns.get((same.op, same.name), ()):
+            found = pattern(same)
+            if found is not None and found[0].whole and found[0].shape == same.shape and self.needless(node, found[1]):
                 self.replace(node, *found)
                 return
 
     def view(self, view: View) -> View:
         """The view of the node that stands for another."""
-        index = tuple(Lookup(self.view(i.view)) if isinstance(i, Lookup) else i for i in view.index)
-        if self.new[view.node] is view.node and not any(isinstance(i, Lookup) for i in index):
-            return view
-        return View(self.new[view.node], index, view.shape)
+        return standing(view, self.new)
 
     def needless(self, root: Node, inside: Sequence[Node]) -> bool:
         """Whether no gradient comes to the nodes but from the root and each other: tests have none."""

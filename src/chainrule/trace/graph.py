@@ -184,12 +184,10 @@ class Graph:
 
     inputs: list[Node] = field(default_factory=list)
     outputs: list[View] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    """In an order in which they can be computed; a carry's link comes after it."""
     links: dict[Node, View] = field(default_factory=dict)
     """For each carry, what it hands on; the space has the step at position 0, like the carry's own."""
     traced: dict[Node, tuple[tuple[int, ...], View]] = field(default_factory=dict)
-    """For each node that is a variable of the traced program: its key (see ``trace.keys``) and the variable's space,
+    """For each node that is a variable of the traced program: its key (see ``float64.Key``) and the variable's space,
     loops first, as a view of the node."""
     twins: dict[Node, tuple[tuple[tuple[int, ...], View], ...]] = field(default_factory=dict)
     """Further variables that are computed apart and are equal, where equal nodes were merged."""
@@ -335,11 +333,6 @@ def position(index: Index, shape: Sequence[int]) -> View:
     return spread(node, at, shape)
 
 
-def renamed(node: Node, **fields: Any) -> Node:
-    """A new node with some fields changed."""
-    return replace(node, **fields)
-
-
 def reachable(outputs: Iterable[View], links: dict[Node, View]) -> list[Node]:
     """The nodes that outputs need, each after what it is computed from; a carry's link comes after the carry."""
     done: set[Node] = set()
@@ -367,6 +360,19 @@ def needed_first(root: Node, done: set[Node]) -> list[Node]:
         stack.append((node, True))
         stack.extend((needed, False) for needed in needs(node) if needed not in done)
     return order
+
+
+def standing(view: View, new: Mapping[Node, Node]) -> View:
+    """The view that reads, where it reads a node, the one that stands for it now."""
+    index = tuple(Lookup(standing(i.view, new)) if isinstance(i, Lookup) else i for i in view.index)
+    if new[view.node] is view.node and not any(isinstance(i, Lookup) for i in index):
+        return view
+    return View(new[view.node], index, view.shape)
+
+
+def moved(node: Node, args: tuple[View, ...]) -> Node:
+    """The node with other arguments; itself where they are its own."""
+    return node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
 
 
 def needs(node: Node) -> list[Node]:
