@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.equations import columns, grammar, meaning, numbers, text
+from chainrule.equations import grammar, meaning, numbers, text
+from chainrule.equations import readings as readings_of
 from chainrule.equations.derive import Derivation, derive
 from chainrule.equations.formula import Line
 from chainrule.equations.rules import SLOPES
@@ -128,7 +129,7 @@ def readings(name: str):
     d = derivation(name)
     first, inputs = d.derived[0], arguments(d, d.derived[0], 0)
     lines = {n for s in d.statements for n in (s.view.node, s.by) if n is not None}
-    return checked_values(first, lines, inputs), columns.known(d, first, inputs)
+    return checked_values(first, lines, inputs), readings_of.known(d, first, inputs)
 
 
 def computed(known, labels, formula):

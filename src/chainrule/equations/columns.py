@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from chainrule.equations import grammar, meaning, text
-from chainrule.equations.axes import bare, fresh, space_of
-from chainrule.equations.derive import Derivation, Derived
+from chainrule.equations import grammar, text
+from chainrule.equations.axes import bare, fresh
+from chainrule.equations.derive import Derivation
 from chainrule.equations.formula import (
     Call,
     Formula,
@@ -29,13 +29,12 @@ from chainrule.equations.formula import (
     parts,
     symbols,
 )
-from chainrule.equations.legend import growing
 from chainrule.equations.meaning import Labeled
-from chainrule.equations.scales import paired
-from chainrule.equations.values import arguments, checked_values, graph_values
+from chainrule.equations.readings import Known, known
+from chainrule.equations.values import arguments
 from chainrule.equations.verify import TOLERANCE, Check
 from chainrule.errors import CannotExplain
-from chainrule.trace.evaluate import ALONG, ELEMENTWISE, full
+from chainrule.trace.evaluate import ALONG, ELEMENTWISE
 from chainrule.trace.graph import Node
 
 _RELATIONS = {
@@ -171,14 +170,13 @@ def verify(derivation: Derivation, seed: int = 0) -> tuple[Check, ...]:
     for k, derived in enumerate(derivation.derived):
         at = known(derivation, derived, arguments(derivation, derived, seed + k))
         values = {n: Labeled(v.value.T, v.labels[::-1]) if n in found else v for n, v in at.values.items()}
-        vocabulary = grammar.Vocabulary(values, at.sizes)
+        at = replace(at, values=values)
         for i, line in enumerate(turned_lines):
             if any(f.name.startswith("opaque ") for f in calls(line.formula)):
                 reasons[i] = "opaque"
                 continue
             try:
-                got = meaning.evaluate(grammar.parse(text.line(line), vocabulary), values, at.sizes, at.examples).value
-                errors[i][f"printed at N = {at.examples}"] = _error(got, line, values)
+                errors[i][f"printed at N = {at.examples}"] = _error(at.value(text.line(line)), line, values)
             except grammar.NotationError as e:
                 errors[i][f"printed at N = {at.examples}"], reasons[i] = np.inf, str(e)
     return tuple(map(_check, errors, reasons))
@@ -205,45 +203,9 @@ def _error(got: np.ndarray, line: Line, values: Mapping[str, Labeled]) -> float:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Known:
-    """Symbols with their numbers, labels with their lengths, and N."""
-
-    values: Mapping[str, Labeled]
-    sizes: Mapping[str, int]
-    examples: int
-    given: int = 0
-    """How many examples of the data there are among them."""
-    note: str = ""
-
-
-def known(derivation: Derivation, derived: Derived, inputs: Sequence[Any]) -> Known:
-    """The values of all symbols for some inputs of the program at one of its numbers of examples."""
-    first = derivation.derived[0]
-    pairs = {n: n for n in first.order} if derived is first else paired(first.order, derived.order) or {}
-    with np.errstate(all="ignore"):
-        if derived.graph.links or any(n.op in ("drawn", "opaque") for n in derived.order):
-            computed = checked_values(derived, (), list(inputs)).graph
-        else:
-            computed = graph_values(derived, list(inputs))
-        composer, values = derivation.composer, {}
-        for node, name in composer.names.items():
-            if pairs.get(node) in computed:
-                values[name] = Labeled(np.asarray(computed[pairs[node]]), composer.natural(node))
-        for s in derivation.statements:
-            if s.line.symbol not in values and s.by is not None:
-                view = derived.backward.delta[pairs[s.by]]
-                values[s.line.symbol] = Labeled(full(view, computed), s.line.labels)
-    sizes = {}
-    for element, root in composer.axes.kinds.items():
-        node, space = pairs.get(element[0], element[0]), element[1] == "space"
-        sizes[composer.axes.names[root]] = (space_of(node) if space else node.shape)[element[-1]]  # type: ignore
-    return Known(values, sizes, derived.rows or 1, derived.rows or 1)
-
-
 def example_labels(derivation: Derivation) -> frozenset[str]:
     """The labels, without primes, of axes that have one place for each example."""
-    grows = growing(derivation)
+    grows = derivation.grows
     if grows or derivation.derived[0].rows is None:
         return frozenset(label for label, times in grows.items() if times == 1)
     return frozenset(derivation.composer.axes.kind(n, 0) for n in data_of(derivation) if n.shape)

@@ -67,7 +67,8 @@ class Derivation:
     """Nodes of the first program with those of the second, when there is one."""
     composer: Composer
     statements: tuple[Statement, ...]
-    gradients: tuple[Gradient, ...]
+    grows: dict[str, int]
+    """Labels whose length is a multiple of N, with how many times it is N."""
     notes: tuple[str, ...]
 
 
@@ -98,19 +99,21 @@ def derive(subject: Subject) -> Derivation:
     forward = reachable(graph.outputs, graph.links)
     network = set(reachable(graph.outputs[1:], graph.links))
     losses = frozenset(n for n in forward if n not in network) if network else frozenset()
-    inputs = name_inputs([(n, _path(subject, n.name)) for n in graph.inputs if n.kind != "key"], frozenset(trained))
+    inputs = name_inputs([(n, path_of(subject, n.name)) for n in graph.inputs if n.kind != "key"], frozenset(trained))
     later = [n for n in first.order if n not in set(forward)]
     named, lines = name_nodes(graph, forward, later, inputs, losses)
     gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
     preferred = _preferred(graph, first.order, named, lines)
     axes = label_axes(graph, first.order, preferred, named.values(), first.backward.delta)
-    composer = Composer(graph, axes, named, grows or {}, _lengths(axes, pairs))
+    growing = _growing(axes, pairs, first.rows or 1)
+    fixed = {label: n for label, n in axes.sizes.items() if pairs and label not in growing}
+    composer = Composer(graph, axes, named, grows or {}, fixed)
     if _one_number(graph.outputs[0]):
-        unused = [_path(subject, n.name) for n in trained if n not in first.backward.delta]
+        unused = [path_of(subject, n.name) for n in trained if n not in first.backward.delta]
         notes += [f"L does not depend on {path}: its gradient is 0." for path in unused]
     statements = [_forward(composer, n, losses, n is graph.outputs[0].node and not n.shape) for n in lines]
     statements += [_gradient(composer, g) for g in gradients]
-    return Derivation(subject, derived, pairs, composer, tuple(statements), tuple(gradients), tuple(notes))
+    return Derivation(subject, derived, pairs, composer, tuple(statements), growing, tuple(notes))
 
 
 def at_rows(subject: Subject, rows: int | None) -> Derived:
@@ -163,20 +166,19 @@ def _is_trained(subject: Subject, node: Node) -> bool:
     return node.kind == "float" and node.name.startswith("0") and subject.wrt(node.name[1:])
 
 
-def _path(subject: Subject, name: str) -> str:
+def path_of(subject: Subject, name: str) -> str:
     """The name of an input with its argument's own: ``0[0]['W']`` is ``params[0]['W']``."""
     number = name.split("[")[0].split(".")[0]
     return subject.names[int(number)] + name[len(number) :]
 
 
-def _lengths(axes: Axes, pairs: dict[Node, Node]) -> dict[str, int]:
-    """The labels whose length is the same at both numbers of examples, with it; none where there is one only."""
-    grows = {
-        axes.names[root]
-        for (node, *where), root in axes.kinds.items()
-        if node in pairs and len(where) == 1 and node.shape[where[0]] != pairs[node].shape[where[0]]
-    }
-    return {label: n for label, n in axes.sizes.items() if pairs and label not in grows}
+def _growing(axes: Axes, pairs: dict[Node, Node], rows: int) -> dict[str, int]:
+    """Labels whose length is a multiple of the number of examples, with how many times it is that."""
+    found = {}
+    for (node, *where), root in axes.kinds.items():
+        if node in pairs and len(where) == 1 and node.shape[where[0]] != pairs[node].shape[where[0]]:
+            found[axes.names[root]] = node.shape[where[0]] // rows
+    return found
 
 
 def _forward(composer: Composer, node: Node, losses: frozenset[Node], last: bool) -> Statement:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from chainrule.equations.derive import Derivation, Statement
+from chainrule.equations.derive import Derivation, Statement, path_of
 from chainrule.equations.formula import Call, Formula, Matrix, Product, Quotient, Sum, Symbol, Total, parts, symbols
 from chainrule.trace.graph import Node
 
@@ -74,7 +73,7 @@ def axes(derivation: Derivation) -> tuple[tuple[str, str, str], ...]:
     shown = sorted(
         {x.rstrip("′″‴⁗") for s in derivation.statements for x in (*s.line.labels, *_labels(s.line.formula))}
     )
-    grows = growing(derivation)
+    grows = derivation.grows
     sizes = derivation.composer.axes.sizes
     words = {"n": "examples", "t": "steps", "k": "outputs", "d": "input features"}
     return tuple(
@@ -86,13 +85,13 @@ def axes(derivation: Derivation) -> tuple[tuple[str, str, str], ...]:
 
 def statement_shape(derivation: Derivation, statement: Statement) -> str:
     """The shape of a line's symbol: N × 16."""
-    grows, sizes = growing(derivation), derivation.composer.axes.sizes
+    grows, sizes = derivation.grows, derivation.composer.axes.sizes
     return _shape(statement.line.labels, grows, sizes)
 
 
 def shape_of(derivation: Derivation, labels: tuple[str, ...], node: Node) -> str:
     """The shape of a node."""
-    return _shape(labels, growing(derivation), derivation.composer.axes.sizes)
+    return _shape(labels, derivation.grows, derivation.composer.axes.sizes)
 
 
 def _shape(labels: tuple[str, ...], grows: Mapping[str, int], sizes: Mapping[str, int]) -> str:
@@ -103,34 +102,18 @@ def _shape(labels: tuple[str, ...], grows: Mapping[str, int], sizes: Mapping[str
     return "×".join(out) or "1"
 
 
-@lru_cache(maxsize=1)
-def growing(derivation: Derivation) -> dict[str, int]:
-    """Labels whose length is a multiple of N."""
-    if not derivation.pairs:
-        return {}
-    axes, rows, found = derivation.composer.axes, derivation.derived[0].rows or 1, {}
-    for element, root in axes.kinds.items():
-        if element[1] != "space":
-            one, two = element[0].shape[element[1]], derivation.pairs[element[0]].shape[element[1]]
-            if one != two:
-                found[axes.names[root]] = one // rows
-    return found
-
-
 def _labels(f: Formula) -> list[str]:
     own = list(f.labels) if isinstance(f, Call | Total) else []
     return own + [x for p in parts(f) for x in _labels(p)]
 
 
 def _leaf(derivation: Derivation, node: Node) -> str:
-    names = derivation.subject.names
     if node.op == "drawn":
         return "drawn at random" + (f" in {node.place}" if node.place else "")
     if node.op == "constant":
         return "an array that the program holds"
-    number = node.name.split("[")[0].split(".")[0]
-    path = names[int(number)] + node.name[len(number) :]
-    if number != "0":
+    path = path_of(derivation.subject, node.name)
+    if not node.name.startswith("0"):
         return f"data: {path}"
     return f"parameter {path}" if derivation.subject.wrt(node.name[1:]) else f"{path}, not trained"
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.equations import text
 from chainrule.equations.axes import bare
-from chainrule.equations.columns import Known, Reader, data_of, example_labels, known
+from chainrule.equations.columns import Reader, data_of, example_labels
 from chainrule.equations.derive import Derivation, at_rows
 from chainrule.equations.formula import (
     Call,
@@ -30,6 +30,7 @@ from chainrule.equations.formula import (
 )
 from chainrule.equations.layout import broken
 from chainrule.equations.meaning import Labeled
+from chainrule.equations.readings import Known, known
 from chainrule.equations.scales import paired
 from chainrule.equations.steps import explicit, named
 from chainrule.equations.values import arguments

@@ -7,14 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from chainrule.equations import grammar, meaning, text
+from chainrule.equations import grammar, text
 from chainrule.equations.axes import label_axes
 from chainrule.equations.compose import Composer
 from chainrule.equations.explanation import ExplainedLine
 from chainrule.equations.formula import Line, symbols
 from chainrule.equations.legend import Entry
+from chainrule.equations.meaning import Labeled
 from chainrule.equations.merge import merged
 from chainrule.equations.naming import LONGEST, free, must_be_symbols, readers_of
+from chainrule.equations.readings import Known
 from chainrule.equations.verify import TOLERANCE
 from chainrule.trace.evaluate import evaluate
 from chainrule.trace.float64 import values_and_gradients
@@ -59,9 +61,10 @@ def update_statements(
     axes = label_axes(rule.graph, [*rule.graph.inputs, *order], {(n, 0): "i" for n in order if n.shape}, ())
     composer = Composer(rule.graph, axes, rule.names)
     program, computed = _values(rule, update, order)
-    reader = _Reader(
-        {rule.names[n]: meaning.Labeled(program.get(n, computed[n]), composer.natural(n)) for n in rule.names},
+    reader = Known(
+        {rule.names[n]: Labeled(program.get(n, computed[n]), composer.natural(n)) for n in rule.names},
         {label: len(update.args[0]) for label in axes.sizes},
+        1,
     )
     lines = []
     for node in rule.lines:
@@ -145,20 +148,7 @@ def _values(
     return program, evaluate([*graph.inputs, *order], given)
 
 
-@dataclass(frozen=True, eq=False)
-class _Reader:
-    """What an independent reader knows: symbols with their values, labels with their lengths."""
-
-    values: Mapping[str, meaning.Labeled]
-    sizes: Mapping[str, int]
-
-    def value(self, line: str) -> np.ndarray:
-        """The value of a printed line."""
-        vocabulary = grammar.Vocabulary(self.values, self.sizes)
-        return meaning.evaluate(grammar.parse(line, vocabulary), self.values, self.sizes, 1).value
-
-
-def _checked(line: Line, node: Node, shape: str, computed: np.ndarray, reader: _Reader) -> ExplainedLine:
+def _checked(line: Line, node: Node, shape: str, computed: np.ndarray, reader: Known) -> ExplainedLine:
     """A line with what was found: its value and its print against the program."""
     printed, errors, reason = text.line(line), {}, ""
     status = "opaque" if node.op == "opaque" else "verified"

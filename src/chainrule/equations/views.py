@@ -8,9 +8,10 @@ import numpy as np
 
 from chainrule.equations import columns, page
 from chainrule.equations.code.listing import Listing, Variable
+from chainrule.equations.derive import path_of
 from chainrule.equations.formula import Line
 from chainrule.equations.layout import HEADINGS
-from chainrule.equations.legend import FIRST, growing, references
+from chainrule.equations.legend import FIRST, references
 from chainrule.errors import CannotExplain
 from chainrule.trace.graph import Node
 
@@ -91,8 +92,7 @@ def listing(ex: "Explanation") -> Listing:
         if out.node in composer.names and out.plain is not None:
             outputs["outputs" if len(returned) == 1 else f"outputs[{k}]"] = composer.names[out.node]
     lines = tuple(replace(line.line, labels=variables[line.symbol].labels) for line in ex.lines)
-    grows = growing(derivation)
-    sizes = {label: n for label, n in composer.axes.sizes.items() if label not in grows}
+    sizes = {label: n for label, n in composer.axes.sizes.items() if label not in derivation.grows}
     return Listing(derivation.subject.title, tuple(inputs), lines, variables, sizes, outputs, gradients, constants)
 
 
@@ -103,7 +103,5 @@ def _short(value: np.ndarray) -> str:
 
 
 def _path(ex: "Explanation", node: Node, name: str) -> str:
-    if node.op == "drawn":
-        return name
-    number = node.name.split("[")[0].split(".")[0]
-    return ex.derivation.subject.names[int(number)] + node.name[len(number) :]
+    """Where an input is found: among the arguments, or, if it is drawn, as an argument of its own."""
+    return name if node.op == "drawn" else path_of(ex.derivation.subject, node.name)
