@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from chainrule.equations.code import Listing, Variable, helpers, module
+from chainrule.equations.code import Listing, Variable, copied, module
 from chainrule.equations.code.layout import nested, steps
 from chainrule.equations.code.names import python_name
 from chainrule.equations.formula import (
@@ -646,11 +646,11 @@ def test_every_form(generated):
 
 def test_helpers_over_their_range():
     a = np.concatenate([np.linspace(-9.37, -0.21, 40), np.geomspace(1e-5, 300, 40)])
-    np.testing.assert_allclose(helpers.digamma(a), special.digamma(a), rtol=1e-11)
+    np.testing.assert_allclose(copied.digamma(a), special.digamma(a), rtol=1e-11)
     y = np.concatenate([np.linspace(-0.99, 0.99, 41), 1 - np.geomspace(1e-14, 0.1, 20)])
-    np.testing.assert_allclose(helpers.erfinv(y), special.erfinv(y), rtol=1e-13)
-    assert list(helpers.erfinv(np.array([-1.0, 1.0]))) == [-np.inf, np.inf]
-    assert helpers.sigmoid(np.array([-800.0, 800.0])).tolist() == [0.0, 1.0]
+    np.testing.assert_allclose(copied.erfinv(y), special.erfinv(y), rtol=1e-13)
+    assert list(copied.erfinv(np.array([-1.0, 1.0]))) == [-np.inf, np.inf]
+    assert copied.sigmoid(np.array([-800.0, 800.0])).tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("program", [MLP, conv(2), ATTENTION, lstm()], ids=lambda p: p.title)
@@ -664,7 +664,7 @@ def test_generated_code_is_clean_and_has_no_unused_helper(program, tmp_path):
         pytest.skip("ruff is not installed")
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\n{source}"
-    for name in helpers.HELPERS:
+    for name in copied.HELPERS:
         calls = re.findall(rf"(?<!def )\b{name}\(", source)
         assert source.count(f"def {name}(") == bool(calls), name
     assert source.isascii() or all(text.isascii() for text in map(_without_comments, source.split("\n\n\n")[1:]))

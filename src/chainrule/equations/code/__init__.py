@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from chainrule.equations.axes import bare
+from chainrule.equations.code.copied import HELPERS, sources
 from chainrule.equations.code.functions import Functions
-from chainrule.equations.code.helpers import HELPERS, sources
 from chainrule.equations.code.layout import WIDTH, statement
 from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.code.names import python_name, unique_names
