@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from chainrule.equations.backward import Backward, backward
-from chainrule.equations.merge import merged
+from chainrule.equations.derivation.backward import Backward, backward
+from chainrule.equations.derivation.merge import merged
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
 from chainrule.trace.graph import Graph, Node, View, reachable, whole

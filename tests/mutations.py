@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chainrule.equations import algebra, axes, backward, compose, derive, formula, meaning, merge, rules, text
-from chainrule.equations.algebra import Ratio
-from chainrule.equations.compose import Composer
+from chainrule.equations import formula
+from chainrule.equations.checks import meaning
+from chainrule.equations.derivation import algebra, axes, backward, compose, derive, merge, rules
+from chainrule.equations.derivation.algebra import Ratio
+from chainrule.equations.derivation.compose import Composer
 from chainrule.equations.formula import Call, Matrix, Number, Place, Power, Sum, Symbol, Total
+from chainrule.equations.prints import text
 from chainrule.trace import evaluate, lift_elementwise, pull
 from chainrule.trace.graph import Index, Node, View, along, apply, number, value_of, whole
 

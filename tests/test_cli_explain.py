@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.cli.app import run
 from chainrule.cli.explain import EXAMPLES, encoded, finite
-from chainrule.equations import algebra
+from chainrule.equations.derivation import algebra
 from chainrule.equations.explanation import Explanation
 
 FORMATS = ("latex", "html", "numpy")

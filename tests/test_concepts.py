@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 import chainrule as cr
-from chainrule.equations.merge import merged
+from chainrule.equations.derivation.merge import merged
 from chainrule.trace.graph import reachable
 from chainrule.trace.lift import lift, named_functions
 from chainrule.trace.program import program

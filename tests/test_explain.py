@@ -244,7 +244,8 @@ def test_an_explanation_is_the_same_each_time():
 @pytest.mark.parametrize("error", ["value", "gradient", "printed"])
 def test_the_checks_can_fail(error, monkeypatch):
     """A wrong derivative, a wrong print and a wrong graph are each found by the check that is there for them."""
-    from chainrule.equations import rules, text
+    from chainrule.equations.derivation import rules
+    from chainrule.equations.prints import text
     from chainrule.trace import evaluate
 
     if error == "value":

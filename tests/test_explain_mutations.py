@@ -14,9 +14,10 @@ from jax import lax
 from jax.scipy.stats import norm
 
 import chainrule as cr
-from chainrule.equations import derive as derivation_of
-from chainrule.equations import text, values, verify
-from chainrule.equations.grammar import NotationError
+from chainrule.equations.checks import values, verify
+from chainrule.equations.checks.grammar import NotationError
+from chainrule.equations.derivation import derive as derivation_of
+from chainrule.equations.prints import text
 from chainrule.trace import float64
 from chainrule.trace.lift import lift
 from chainrule.trace.subject import subject

@@ -11,10 +11,11 @@ import pytest
 from scipy import special
 
 import chainrule as cr
-from chainrule.equations import columns, text
-from chainrule.equations.derive import derive
+from chainrule.equations import columns
+from chainrule.equations.derivation.derive import derive
 from chainrule.equations.formula import Line, Matrix, Symbol
 from chainrule.equations.numbers import expand, numbers, own_numbers, terms
+from chainrule.equations.prints import text
 from test_explain_steps import LABELS, PROGRAMS, X, derivation, function, lstm, network, normal
 
 ENTRIES = 1000 // len(PROGRAMS) + 1

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.equations import grammar, meaning, numbers, text
-from chainrule.equations import readings as readings_of
-from chainrule.equations.derive import Derivation, derive
+from chainrule.equations import numbers
+from chainrule.equations.checks import grammar, meaning
+from chainrule.equations.checks import readings as readings_of
+from chainrule.equations.checks.values import arguments, checked_values
+from chainrule.equations.derivation.derive import Derivation, derive
+from chainrule.equations.derivation.rules import SLOPES
 from chainrule.equations.formula import Line
-from chainrule.equations.rules import SLOPES
+from chainrule.equations.prints import text
 from chainrule.equations.steps import steps, unfolded
-from chainrule.equations.values import arguments, checked_values
 from chainrule.trace.evaluate import full
 from chainrule.trace.graph import number
 from chainrule.trace.subject import subject

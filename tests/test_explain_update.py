@@ -9,8 +9,9 @@ import optax
 import pytest
 
 import chainrule as cr
-from chainrule.equations import algebra, grammar, meaning
-from chainrule.equations.compose import Composer
+from chainrule.equations.checks import grammar, meaning
+from chainrule.equations.derivation import algebra
+from chainrule.equations.derivation.compose import Composer
 from chainrule.equations.update import update_statements
 from chainrule.trace.evaluate import ELEMENTWISE
 from chainrule.trace.subject import Update

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, special
 
-from chainrule.equations import grammar, meaning
-from chainrule.equations.grammar import NotationError, Vocabulary, parse, primed
-from chainrule.equations.meaning import Labeled, evaluate
+from chainrule.equations.checks import grammar, meaning
+from chainrule.equations.checks.grammar import NotationError, Vocabulary, parse, primed
+from chainrule.equations.checks.meaning import Labeled, evaluate
 
 SIZES = {
     "n": 5,
@@ -676,7 +676,7 @@ def _timed(work):
 
 
 def test_the_reader_shares_no_code_with_what_prints():
-    allowed = {"chainrule.errors", "chainrule.equations.grammar"}
+    allowed = {"chainrule.errors", "chainrule.equations.checks.grammar"}
     for module in (grammar, meaning):
         tree = ast.parse(inspect.getsource(module))
         ours = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.equations import formula as fm
-from chainrule.equations import latex, mathml, page
 from chainrule.equations.formula import (
     Call,
     Line,
@@ -28,7 +27,8 @@ from chainrule.equations.formula import (
     Sum,
     Total,
 )
-from chainrule.equations.page_style import SCOPE, STYLE
+from chainrule.equations.prints import latex, mathml, page
+from chainrule.equations.prints.page_style import SCOPE, STYLE
 
 
 def at(name, *labels, transposed=False):

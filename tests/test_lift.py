@@ -9,8 +9,8 @@ import pytest
 from jax import lax
 
 import chainrule as cr
-from chainrule.equations import rules
-from chainrule.equations.backward import backward
+from chainrule.equations.derivation import rules
+from chainrule.equations.derivation.backward import backward
 from chainrule.errors import CannotExplain
 from chainrule.maths.losses import LOSSES
 from chainrule.trace import lift_gathers

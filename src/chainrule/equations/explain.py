@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from chainrule.equations.derive import derive
+from chainrule.equations.checks.verify import verify
+from chainrule.equations.derivation.derive import derive
 from chainrule.equations.explanation import Explanation
 from chainrule.equations.update import update_statements
-from chainrule.equations.verify import verify
 from chainrule.trace.subject import subject
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from chainrule.equations import latex, layout, page, text, views
+from chainrule.equations import views
+from chainrule.equations.checks.verify import Check
 from chainrule.equations.code import module
-from chainrule.equations.derive import Derivation
+from chainrule.equations.derivation.derive import Derivation
 from chainrule.equations.formula import Line
-from chainrule.equations.legend import Entry, axes, legend, statement_shape
 from chainrule.equations.numbers import Numbers, expand, numbers
+from chainrule.equations.prints import latex, layout, page, text
+from chainrule.equations.prints.legend import Entry, axes, legend, statement_shape
 from chainrule.equations.steps import steps
-from chainrule.equations.verify import Check
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ that has two axes of one kind calls the second t′. Where the labels of a symbo
 the formula says them: ``k[n, t′, e]``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -151,3 +152,31 @@ def symbols(f: Formula) -> list[str]:
     """The names in a formula, in reading order, each once."""
     own = [f.name] if isinstance(f, Symbol) else []
     return list(dict.fromkeys([*own, *(name for part in parts(f) for name in symbols(part))]))
+
+
+def mapped(f: Formula, change: Callable[[Formula], Formula]) -> Formula:
+    """The formula with each of its parts changed."""
+    match f:
+        case Symbol(_, index) if index is not None:
+            return replace(f, index=tuple(map(change, index)))  # type: ignore[arg-type]
+        case Sum(terms):
+            return Sum(tuple((sign, change(t)) for sign, t in terms))
+        case Product(factors):
+            return Product(tuple(map(change, factors)))
+        case Quotient(a, b) | Power(a, b):
+            return type(f)(change(a), change(b))
+        case Test(relation, a, b):
+            return Test(relation, change(a), change(b))
+        case Negative(body):
+            return Negative(change(body))
+        case Total(labels, body):
+            return Total(labels, change(body))
+        case Call(name, args, labels):
+            return Call(name, tuple(map(change, args)), labels)
+    return f
+
+
+def calls(f: Formula) -> list[Call]:
+    """The functions in a formula, in reading order."""
+    own = [f] if isinstance(f, Call) else []
+    return own + [call for p in parts(f) for call in calls(p)]

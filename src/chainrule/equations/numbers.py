@@ -10,10 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from chainrule.equations import text
-from chainrule.equations.axes import bare
-from chainrule.equations.columns import Reader, data_of, example_labels
-from chainrule.equations.derive import Derivation, at_rows
+from chainrule.equations.checks.meaning import Labeled
+from chainrule.equations.checks.readings import Known, known
+from chainrule.equations.checks.values import arguments
+from chainrule.equations.columns import data_of, example_labels
+from chainrule.equations.derivation.axes import bare
+from chainrule.equations.derivation.derive import Derivation, at_rows
+from chainrule.equations.derivation.scales import paired
+from chainrule.equations.entries import Reader
 from chainrule.equations.formula import (
     Call,
     Formula,
@@ -28,12 +32,9 @@ from chainrule.equations.formula import (
     Test,
     Total,
 )
-from chainrule.equations.layout import broken
-from chainrule.equations.meaning import Labeled
-from chainrule.equations.readings import Known, known
-from chainrule.equations.scales import paired
+from chainrule.equations.prints import text
+from chainrule.equations.prints.layout import broken
 from chainrule.equations.steps import explicit, named
-from chainrule.equations.values import arguments
 from chainrule.errors import CannotExplain
 from chainrule.trace.graph import reachable
 

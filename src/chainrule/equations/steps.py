@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainrule.equations import algebra, text
-from chainrule.equations.axes import fresh
-from chainrule.equations.columns import calls, mapped, operand
-from chainrule.equations.compose import Composer
-from chainrule.equations.derive import Derivation, Statement
+from chainrule.equations.derivation import algebra
+from chainrule.equations.derivation.axes import fresh, operand
+from chainrule.equations.derivation.compose import Composer
+from chainrule.equations.derivation.derive import Derivation, Statement
+from chainrule.equations.derivation.rules import SLOPES
+from chainrule.equations.derivation.scales import paired, scales
 from chainrule.equations.formula import (
     Call,
     Formula,
@@ -22,11 +23,12 @@ from chainrule.equations.formula import (
     Symbol,
     Test,
     Total,
+    calls,
+    mapped,
     symbols,
 )
-from chainrule.equations.legend import legend
-from chainrule.equations.rules import SLOPES
-from chainrule.equations.scales import paired, scales
+from chainrule.equations.prints import text
+from chainrule.equations.prints.legend import legend
 from chainrule.errors import CannotExplain
 from chainrule.trace.evaluate import ALONG
 from chainrule.trace.graph import Index, Lookup, Node, View, reachable, whole

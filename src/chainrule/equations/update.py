@@ -7,17 +7,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from chainrule.equations import grammar, text
-from chainrule.equations.axes import label_axes
-from chainrule.equations.compose import Composer
+from chainrule.equations.checks import grammar
+from chainrule.equations.checks.meaning import Labeled
+from chainrule.equations.checks.readings import Known
+from chainrule.equations.checks.verify import TOLERANCE
+from chainrule.equations.derivation.axes import label_axes
+from chainrule.equations.derivation.compose import Composer
+from chainrule.equations.derivation.merge import merged
+from chainrule.equations.derivation.naming import LONGEST, free, must_be_symbols, readers_of
 from chainrule.equations.explanation import ExplainedLine
 from chainrule.equations.formula import Line, symbols
-from chainrule.equations.legend import Entry
-from chainrule.equations.meaning import Labeled
-from chainrule.equations.merge import merged
-from chainrule.equations.naming import LONGEST, free, must_be_symbols, readers_of
-from chainrule.equations.readings import Known
-from chainrule.equations.verify import TOLERANCE
+from chainrule.equations.prints import text
+from chainrule.equations.prints.legend import Entry
 from chainrule.trace.evaluate import evaluate
 from chainrule.trace.float64 import values_and_gradients
 from chainrule.trace.graph import Graph, Node, reachable

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.equations import columns, page
+from chainrule.equations import columns
 from chainrule.equations.code.listing import Listing, Variable
-from chainrule.equations.derive import path_of
+from chainrule.equations.derivation.derive import path_of
 from chainrule.equations.formula import Line
-from chainrule.equations.layout import HEADINGS
-from chainrule.equations.legend import FIRST, references
+from chainrule.equations.prints import page
+from chainrule.equations.prints.layout import HEADINGS
+from chainrule.equations.prints.legend import FIRST, references
 from chainrule.errors import CannotExplain
 from chainrule.trace.graph import Node
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.equations.axes import bare
 from chainrule.equations.code.copied import HELPERS, sources
 from chainrule.equations.code.functions import Functions
 from chainrule.equations.code.layout import WIDTH, statement
@@ -17,6 +16,7 @@ from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.code.names import python_name, unique_names
 from chainrule.equations.code.reads import Names
 from chainrule.equations.code.updates import update
+from chainrule.equations.derivation.axes import bare
 from chainrule.equations.formula import Call, Formula, Place, Total, parts, symbols
 from chainrule.errors import CannotExplain
 

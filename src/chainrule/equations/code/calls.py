@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chainrule.equations.axes import bare
 from chainrule.equations.code.arrays import ATOM, CHOICE, SUM, Code, aligned, axes, joined, over, quotient, transposed
 from chainrule.equations.code.expressions import WALKED, Expressions, places
+from chainrule.equations.derivation.axes import bare
 from chainrule.equations.formula import Call, Sum, Symbol
 
 NUMPY = {

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from chainrule.equations.axes import fresh
 from chainrule.equations.code.arrays import (
     ATOM,
     CHOICE,
@@ -25,6 +24,7 @@ from chainrule.equations.code.arrays import (
     transposed,
 )
 from chainrule.equations.code.reads import Reader, swapped
+from chainrule.equations.derivation.axes import fresh
 from chainrule.equations.formula import (
     Call,
     Formula,

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.equations.axes import bare
 from chainrule.equations.code.layout import nested, statement, steps, unpacked
 from chainrule.equations.code.listing import Listing
 from chainrule.equations.code.loops import read
 from chainrule.equations.code.reads import Names
 from chainrule.equations.code.statements import INDENT, Statements
+from chainrule.equations.derivation.axes import bare
 from chainrule.equations.formula import Line
-from chainrule.equations.text import line as printed
+from chainrule.equations.prints.text import line as printed
 from chainrule.errors import CannotExplain
 
 

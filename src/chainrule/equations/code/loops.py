@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from chainrule.equations.formula import Call, Formula, Line, Place, Symbol, parts, symbols
-from chainrule.equations.text import line as printed
+from chainrule.equations.prints.text import line as printed
 from chainrule.errors import CannotExplain
 
 

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chainrule.equations.axes import bare, fresh
 from chainrule.equations.code.arrays import POWER, Code, added, joined, linear, literal
 from chainrule.equations.code.places import At, Axis, axis_labels, axis_text, beyond, sliced, trimmed
+from chainrule.equations.derivation.axes import bare, fresh
 from chainrule.equations.formula import Line, Place, Symbol
-from chainrule.equations.text import line as printed
+from chainrule.equations.prints.text import line as printed
 from chainrule.errors import CannotExplain
 
 

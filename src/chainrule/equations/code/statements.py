@@ -8,7 +8,7 @@ from chainrule.equations.code.layout import statement
 from chainrule.equations.code.loops import Loop, kept_for_one_step, looked_up, plan, read
 from chainrule.equations.code.reads import Names
 from chainrule.equations.formula import Line
-from chainrule.equations.text import line as printed
+from chainrule.equations.prints.text import line as printed
 from chainrule.errors import CannotExplain
 
 INDENT = "    "

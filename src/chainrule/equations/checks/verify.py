@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.equations import grammar, text
-from chainrule.equations.derive import Derivation, Statement
+from chainrule.equations.checks import grammar
+from chainrule.equations.checks.meaning import Labeled
+from chainrule.equations.checks.readings import Known, computed, labeled, lengths
+from chainrule.equations.checks.values import Values, arguments, checked_values
+from chainrule.equations.derivation.derive import Derivation, Statement
 from chainrule.equations.formula import Call, Formula, parts
-from chainrule.equations.meaning import Labeled
-from chainrule.equations.readings import Known, computed, labeled, lengths
-from chainrule.equations.values import Values, arguments, checked_values
+from chainrule.equations.prints import text
 from chainrule.trace.evaluate import full
 from chainrule.trace.graph import Node, whole
 from chainrule.trace.magnitude import magnitude

@@ -25,7 +25,7 @@ from chainrule.equations.formula import (
     Test,
     Total,
 )
-from chainrule.equations.text import NAMES, digits, text
+from chainrule.equations.prints.text import NAMES, digits, text
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from chainrule.equations.formula import Formula, Line
-from chainrule.equations.mathml import Box, left, name, scripted, tall, terms, tree
+from chainrule.equations.prints.mathml import Box, left, name, scripted, tall, terms, tree
 
 WIDEST = 68
 """Characters that one printed line holds; longer ones are broken before a + or a ⊙ outside of brackets."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chainrule.equations import algebra
-from chainrule.equations.axes import Axes, bare, fresh
+from chainrule.equations.derivation import algebra
+from chainrule.equations.derivation.axes import Axes, bare, fresh
 from chainrule.equations.formula import (
     Call,
     Formula,

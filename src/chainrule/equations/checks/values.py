@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.equations.derive import Derivation, Derived
+from chainrule.equations.derivation.derive import Derivation, Derived
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
 from chainrule.trace.graph import Node, View, reachable

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.equations.derive import Derivation, Statement, path_of
+from chainrule.equations.derivation.derive import Derivation, Statement, path_of
 from chainrule.equations.formula import Call, Formula, Matrix, Product, Quotient, Sum, Symbol, Total, parts, symbols
 from chainrule.trace.graph import Node
 

@@ -4,9 +4,9 @@ import textwrap
 from typing import TYPE_CHECKING
 from unicodedata import combining
 
-from chainrule.equations.fold import folded
-from chainrule.equations.legend import FIRST, references
-from chainrule.equations.verify import TOLERANCE
+from chainrule.equations.checks.verify import TOLERANCE
+from chainrule.equations.prints.fold import folded
+from chainrule.equations.prints.legend import FIRST, references
 
 if TYPE_CHECKING:
     from chainrule.equations.explanation import ExplainedLine, Explanation

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 from scipy import special
 
-from chainrule.equations.grammar import Node, NotationError, ParsedLine, kind, primed
+from chainrule.equations.checks.grammar import Node, NotationError, ParsedLine, kind, primed
 
 WALK_ABOVE = 1 << 20  # numbers: an array of windows larger than this is not built whole under a sum, but step by step
 _PLAN_ABOVE = 1 << 12  # numbers: for fewer, planning the order of a contraction costs more than it saves

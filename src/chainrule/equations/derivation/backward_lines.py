@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.equations.backward import Backward
-from chainrule.equations.naming import LONGEST, Numbering, free, must_be_symbols, readers_of
+from chainrule.equations.derivation.backward import Backward
+from chainrule.equations.derivation.naming import LONGEST, Numbering, free, must_be_symbols, readers_of
 from chainrule.trace.graph import Graph, Node, View, needed_first, reachable, whole
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.equations import grammar, meaning
-from chainrule.equations.axes import space_of
-from chainrule.equations.derive import Derivation, Derived
-from chainrule.equations.meaning import Labeled
-from chainrule.equations.scales import paired
-from chainrule.equations.values import checked_values, graph_values
+from chainrule.equations.checks import grammar, meaning
+from chainrule.equations.checks.meaning import Labeled
+from chainrule.equations.checks.values import checked_values, graph_values
+from chainrule.equations.derivation.axes import space_of
+from chainrule.equations.derivation.derive import Derivation, Derived
+from chainrule.equations.derivation.scales import paired
 from chainrule.trace.evaluate import full
 from chainrule.trace.graph import Node
 

@@ -10,10 +10,10 @@ from html import escape
 from itertools import groupby
 from zlib import crc32
 
-from chainrule.equations import latex, mathml, text
 from chainrule.equations.formula import Line, Symbol
-from chainrule.equations.mathml import Box, Link
-from chainrule.equations.page_style import SCOPE, STYLE
+from chainrule.equations.prints import latex, mathml, text
+from chainrule.equations.prints.mathml import Box, Link
+from chainrule.equations.prints.page_style import SCOPE, STYLE
 
 FOLDED = 40
 """A section with more lines than this shows its layers closed."""

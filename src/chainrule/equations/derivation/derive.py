@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.equations.arrange import arranged
-from chainrule.equations.axes import Axes, label_axes
-from chainrule.equations.backward import Backward, backward
-from chainrule.equations.backward_lines import Gradient, backward_lines
-from chainrule.equations.compose import Composer
+from chainrule.equations.derivation.arrange import arranged
+from chainrule.equations.derivation.axes import Axes, label_axes
+from chainrule.equations.derivation.backward import Backward, backward
+from chainrule.equations.derivation.backward_lines import Gradient, backward_lines
+from chainrule.equations.derivation.compose import Composer
+from chainrule.equations.derivation.merge import merged, merged_gradients
+from chainrule.equations.derivation.naming import name_inputs, name_nodes
+from chainrule.equations.derivation.scales import paired, scales
 from chainrule.equations.formula import Call, Formula, Line, Number, Place, Symbol, parts
-from chainrule.equations.merge import merged, merged_gradients
-from chainrule.equations.naming import name_inputs, name_nodes
-from chainrule.equations.scales import paired, scales
 from chainrule.errors import CannotExplain
 from chainrule.trace.graph import Graph, Index, Node, View, needs, reachable, whole
 from chainrule.trace.lift import lift

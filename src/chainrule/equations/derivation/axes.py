@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.equations.formula import Symbol
 from chainrule.trace.graph import Graph, Lookup, Node, View
 
 PRIMES = ("", "′", "″", "‴", "⁗")
@@ -173,3 +174,13 @@ def _reshape(union: _Union, node: Node, view: View) -> None:
     same = [(k, k) for k in range(first)] + [(len(old) - 1 - k, len(new) - 1 - k) for k in range(last)]
     for a, b in same:
         union.join((node, b), (view.node, a))
+
+
+def operand(of: Symbol, labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of one side of a matrix product: of a transposed one the last two exchanged, primes from the left."""
+    own, out = list(labels[of.name]), []
+    if not of.transposed:
+        return own
+    for label in [*own[:-2], own[-1], own[-2]]:
+        out.append(fresh(label, out))
+    return out

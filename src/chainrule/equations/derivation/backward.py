@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from chainrule.equations.rules import gradients, pulled
+from chainrule.equations.derivation.rules import gradients, pulled
 from chainrule.trace.arithmetic import function
 from chainrule.trace.graph import (
     Graph,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.equations.backward import Backward
+from chainrule.equations.derivation.backward import Backward
 from chainrule.trace.graph import Graph, Lookup, Node, View, moved, reachable, standing
 
 

@@ -1,0 +1,1 @@
+"""Derivation: from a graph to named lines, forward and backward."""

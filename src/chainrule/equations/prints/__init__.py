@@ -1,0 +1,1 @@
+"""Prints of lines: text, LaTeX, MathML and the page, with their legend."""
