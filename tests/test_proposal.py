@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from chainrule.data.date_column import DateColumn
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError, DesignError
 from chainrule.layers.summary import summary
@@ -159,16 +160,45 @@ class TestColumns:
         proposed = design(data, "price", features=["area", "row_id"])
         assert [c.name for c in proposed.encoder.columns] == ["area", "row_id"]
 
-    def test_dates_and_free_text_are_refused_with_what_to_type(self):
-        days = [f"2024-01-{1 + i % 28:02d}" for i in range(120)]
+    def test_free_text_is_refused_with_what_to_type(self):
         remarks = [f"a quiet house number {i} with a garden and {i % 7} trees" for i in range(120)]
-        data = houses(sold=days, remark=remarks)
-        with pytest.raises(DesignError) as caught:
+        data = houses(remark=remarks, other=remarks[::-1])
+        with pytest.raises(DesignError, match="--drop age,remark,other"):
             design(data, "price", drop=["age"])
-        assert "--drop age,sold,remark" in str(caught.value) and "time='sold'" in str(caught.value)
-        proposed = design(data, "price", drop=["age", "sold", "remark"])
-        assert [c.name for c in proposed.encoder.columns] == ["area"]
-        assert [c.name for c in design(data, "price", time="sold", drop="remark").encoder.columns] == ["area", "age"]
+        assert [c.name for c in design(data, "price", drop=["age", "remark", "other"]).encoder.columns] == ["area"]
+
+    def test_dates_go_in_by_the_calendar_unless_they_order_the_rows(self):
+        days = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(120)]
+        proposed = design(houses(date_of_sale=days, seen=[None, *days[1:]]), "price")
+        assert [c for c in proposed.encoder.columns if isinstance(c, DateColumn)] == [
+            DateColumn("date_of_sale"),
+            DateColumn("seen"),
+        ]
+        assert "1 more by the calendar: trend, season, weekday, clock" in words(proposed)
+        assert "0/1 columns mark blanks in seen" in words(proposed)
+        expect_one_line_each(proposed)
+        x = encoded(proposed, houses(date_of_sale=days, seen=[None, *days[1:]]))[1]
+        p = proposed.network.init(jax.random.key(0), x)
+        assert np.isfinite(np.asarray(proposed.network(p, x))).all()
+        ordered = design(houses(date_of_sale=days), "price", time="date_of_sale")
+        assert [c.name for c in ordered.encoder.columns] == ["area", "age"]
+
+    def test_groups_are_no_feature_and_are_said(self):
+        data = houses(owner=[f"owner {i % 9}" for i in range(120)])
+        proposed = design(data, "price", group="owner", test=0.2)
+        assert [c.name for c in proposed.encoder.columns] == ["area", "age"]
+        assert proposed.recipe.split.group == "owner" and "no owner in two parts" in words(proposed)
+        expect_one_line_each(proposed)
+        assert "owner" in [c.name for c in design(data, "price").encoder.columns]
+        with pytest.raises(DesignError, match="time='age' holds out the last rows, and group='owner'"):
+            design(data, "price", group="owner", time="age")
+        with pytest.raises(DesignError, match="Did you mean 'owner'"):
+            design(data, "price", group="owners")
+        with pytest.raises(DesignError, match="is the target"):
+            design(data, "price", group="price")
+        data["owner"][4] = data["owner"][7] = None
+        with pytest.raises(DataError, match="group column 'owner' is missing in rows 5, 8"):
+            design(data, "price", group="owner")
 
     def test_names_that_are_wrong(self):
         with pytest.raises(DesignError, match="Did you mean 'price'"):
@@ -377,8 +407,9 @@ class TestRealTables:
 
     def test_weather(self):
         path = SHARED / "series" / "seattle-weather.csv"
-        with pytest.raises(DesignError, match="time='date'"):
+        assert "date by the calendar: trend, season, weekday, clock; to forecast: --time date" in words(
             design(path, "weather")
+        )
         with pytest.warns(ChainruleWarning, match="'precipitation' of the same moment"):
             design(path, "weather", time="date")
         tomorrow = design(path, "weather", time="date", ahead=1)

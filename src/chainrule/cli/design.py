@@ -13,6 +13,7 @@ from chainrule.cli.options import (
     ENSEMBLE,
     EPOCHS,
     FEATURES,
+    GROUP,
     JSON,
     NO_HEADER,
     SEED,
@@ -40,6 +41,7 @@ def design(
     task: TASK = "auto",
     time: TIME = None,
     ahead: AHEAD = 0,
+    group: GROUP = None,
     no_header: NO_HEADER = False,
     decimal: DECIMAL = None,
     features: FEATURES = None,
@@ -63,7 +65,7 @@ def design(
     said = {"epochs": epochs, "time_budget": time_budget, "ensemble": ensemble, "seed": seed}
     said = {name: value for name, value in said.items() if value is not None}
     table = inputs.read(data, no_header, decimal)
-    proposed = propose(table, data, target, task, time, ahead, features, drop, said)
+    proposed = propose(table, data, target, task, time, ahead, group, features, drop, said)
     rows = with_target(proposed, table)
     x = proposed.encoder.fit(rows).encode(rows.take(slice(0, ROWS)))
     found = cr.summary(proposed.network, x)

@@ -16,6 +16,7 @@ from chainrule.cli.options import (
     ENSEMBLE,
     EPOCHS,
     FEATURES,
+    GROUP,
     JSON,
     NO_HEADER,
     OUT,
@@ -50,6 +51,7 @@ def fit(
     task: TASK = "auto",
     time: TIME = None,
     ahead: AHEAD = 0,
+    group: GROUP = None,
     no_header: NO_HEADER = False,
     decimal: DECIMAL = None,
     features: FEATURES = None,
@@ -73,9 +75,10 @@ def fit(
     said = {name: value for name, value in said.items() if value is not None}
     table = inputs.read(data, no_header, decimal)
     if design is None:
-        proposed = propose(table, data, target, task, time, ahead, features, drop, said)
+        proposed = propose(table, data, target, task, time, ahead, group, features, drop, said)
     else:
-        fixed = {"--task": task != "auto", "--time": time, "--ahead": ahead, "--features": features, "--drop": drop}
+        fixed = {"--task": task != "auto", "--time": time, "--ahead": ahead, "--group": group}
+        fixed |= {"--features": features, "--drop": drop}
         proposed = saved(design, target, [name for name, value in fixed.items() if value], said)
     done = train(proposed, table, data, out, terminal)
     training.report(done, terminal)
@@ -90,6 +93,7 @@ def propose(
     task: str,
     time: str | None,
     ahead: int,
+    group: str | None,
     features: list[str] | None,
     drop: list[str] | None,
     said: dict,
@@ -107,6 +111,7 @@ def propose(
         task=task,
         time=None if time is None else inputs.column(table, "--time", time),
         ahead=ahead,
+        group=None if group is None else inputs.column(table, "--group", group),
         features=inputs.columns(table, "--features", features, own) or None,
         drop=inputs.columns(table, "--drop", drop, own),
         test=training.TEST,

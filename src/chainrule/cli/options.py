@@ -48,6 +48,10 @@ TIME = Annotated[
 AHEAD = Annotated[
     int, typer.Option("--ahead", metavar="N", min=0, help="Predict the target N rows later. Needs --time.")
 ]
+GROUP = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COLUMN", help="Rows that share a value here, such as a patient, stay together."),
+]
 NO_HEADER = Annotated[
     bool, typer.Option("--no-header", help="The first row is data; the columns are named c1, c2, ...")
 ]

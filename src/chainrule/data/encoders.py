@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule import spec
 from chainrule.data.category_column import CategoryColumn
+from chainrule.data.date_column import DateColumn
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError
 
@@ -109,7 +110,7 @@ class Encoder:
         faults = [f"columns {absent} are missing (the table has {list(table.names[:12])})"] if absent else []
         for column in self.columns:
             values = table.columns.get(column.name)
-            if isinstance(column, CategoryColumn) or values is None or values.dtype != object:
+            if isinstance(column, CategoryColumn | DateColumn) or values is None or values.dtype != object:
                 continue
             row = next((i for i, v in enumerate(values) if v is not None), 0)
             faults.append(

@@ -80,7 +80,8 @@ class NumberColumn:
             return f"u = ({self.name} − median)/IQR,  x̃ = u/√(1 + (u/3)²)"
         sign, center = ("+", -self.center) if self.center < 0 else ("−", self.center)
         shifted = f"({self.name} {sign} {center:.4g})" if center else self.name
-        return f"u = {shifted}/{self.scale:.4g},  x̃ = u/√(1 + (u/3)²)"
+        blank = f",  x̃ = 1 where {self.name} is missing, else 0" if self.missing else ""
+        return f"u = {shifted}/{self.scale:.4g},  x̃ = u/√(1 + (u/3)²){blank}"
 
     def _checked(self, values: np.ndarray) -> np.ndarray:
         if values.dtype.kind not in "fiu":

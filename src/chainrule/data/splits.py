@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.cells import listed
 from chainrule.data.table import Table
 from chainrule.data.times import times_of
 from chainrule.errors import DataError
 
-_STREAM = 2**32 + 1
+STREAM = 2**32 + 1
 """The random stream of splits: permutations of epochs use 0, 1, 2, … below 2**32."""
 
 
@@ -37,15 +38,15 @@ def holdout(
             f"{rows} row cannot be split into a part that teaches and one that is held out. At least 2 are needed."
         )
     size = min(max(round(rows * fraction), 1), rows - 1)
-    shuffled = np.random.Generator(np.random.Philox(key=[int(seed), _STREAM])).permutation(rows)
+    shuffled = np.random.Generator(np.random.Philox(key=[int(seed), STREAM])).permutation(rows)
     if order is not None and groups is not None:
         raise DataError("A split follows groups or a time order, not both. Pass one of them.")
     if order is not None:
         test = _last(times_of("order", order), size)
     elif groups is not None:
-        test = _whole_groups(_codes(groups), shuffled, size)
+        test = _whole_groups(codes_of(groups), shuffled, size)
     elif labels is not None:
-        test = _stratified(_codes(labels), shuffled, size)
+        test = _stratified(codes_of(labels), shuffled, size)
     else:
         test = shuffled[:size]
     held = np.zeros(rows, bool)
@@ -56,7 +57,7 @@ def holdout(
 def duplicates_across(data: Any, a: Any, b: Any) -> int:
     """How many of the rows ``b`` occur among the rows ``a`` too, in a table or an array."""
     columns = list(data.columns.values()) if isinstance(data, Table) else [np.asarray(data).reshape(len(data), -1)]
-    keys = [_codes(c)[:, None] if c.dtype == object else np.where(c == 0, 0, c).reshape(len(c), -1) for c in columns]
+    keys = [codes_of(c)[:, None] if c.dtype == object else np.where(c == 0, 0, c).reshape(len(c), -1) for c in columns]
     whole = np.ascontiguousarray(np.concatenate([key.astype(np.float64) for key in keys], axis=1))
     rows = [row.tobytes() for row in whole]
     taught = {rows[i] for i in np.asarray(a)}
@@ -117,7 +118,18 @@ def _last(times: np.ndarray, size: int) -> np.ndarray:
     return ranked[borders[np.abs(borders - wanted).argmin()] :]
 
 
-def _codes(values: Any) -> np.ndarray:
+def expect_groups(name: str, values: np.ndarray) -> None:
+    """Refuse a column of groups in which a row has none: nothing would say with which rows it must stay."""
+    gone = np.isnan(values) if values.dtype != object else np.array([v is None for v in values], bool)
+    if gone.any():
+        rows = listed("row", (np.flatnonzero(gone) + 1).tolist())
+        raise DataError(
+            f"group column {name!r} is missing in {rows}. Every row needs its group: fill them in, or leave these rows "
+            "out."
+        )
+
+
+def codes_of(values: Any) -> np.ndarray:
     """A number for each distinct value, in order of first appearance."""
     code: dict = {}
     return np.array([code.setdefault(v, len(code)) for v in np.asarray(values).tolist()], np.int64)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.data.category_column import CategoryColumn
+from chainrule.data.date_column import DateColumn
 from chainrule.data.kinds import Kind, kind_of
 from chainrule.data.number_column import NumberColumn
 from chainrule.data.table import Table
@@ -20,7 +21,6 @@ from chainrule.train.design import Reason
 FEW_CATEGORIES = 10
 """Up to this many categories are written as one 0/1 column each; more of them become points that are learned."""
 USELESS = ("constant", "empty", "identifier")
-UNREADABLE = ("date", "text")
 NEAR = 0.75
 """How alike a name must be to be offered for another one: "specis" for "species" is 0.92, "age" for "area" 0.57."""
 
@@ -29,7 +29,7 @@ NEAR = 0.75
 class Columns:
     """The encoders of the columns that go in, the sizes of those that are embedded, and the reasons."""
 
-    encoders: tuple[NumberColumn | CategoryColumn, ...]
+    encoders: tuple[NumberColumn | CategoryColumn | DateColumn, ...]
     embedded: Mapping[str, int]
     """Column name -> number of codes, one of them for "other"."""
     reasons: tuple[Reason, ...]
@@ -41,10 +41,15 @@ class Columns:
 
 
 def columns_of(
-    table: Table, target: str, time: str | None, features: Sequence[str] | None, drop: Iterable[str]
+    table: Table,
+    target: str,
+    time: str | None,
+    features: Sequence[str] | None,
+    drop: Iterable[str],
+    group: str | None = None,
 ) -> Columns:
-    """Choose the columns that go in and their form; DesignError for dates and free text, with what to drop."""
-    names = candidates(table, target, time, features, drop)
+    """Choose the columns that go in and their form; DesignError for free text, with what to drop."""
+    names = candidates(table, target, time, features, drop, group)
     kinds = {name: kind_of(name, table[name]) for name in names}
     useful = {n: k for n, k in kinds.items() if k.kind not in USELESS or (features and _number(table, n, k))}
     refuse_unreadable(useful, tuple(drop))
@@ -59,17 +64,22 @@ def columns_of(
 
 
 def candidates(
-    table: Table, target: str, time: str | None, features: Sequence[str] | None, drop: Iterable[str]
+    table: Table,
+    target: str,
+    time: str | None,
+    features: Sequence[str] | None,
+    drop: Iterable[str],
+    group: str | None = None,
 ) -> list[str]:
-    """The columns to look at: those that were named, or all but the target, the time and the dropped ones."""
+    """The columns to look at: those that were named, or all but the target, the time, the groups, the dropped."""
     features, drop = _listed(features), _listed(drop)
-    for name in (*features, *drop, *([time] if time else [])):
+    for name in (*features, *drop, *filter(None, (time, group))):
         expect_column(table, name)
     if target in features:
         raise DesignError(
             f"The target {target!r} is among the features: the network would read the answer. Leave it out."
         )
-    out = {target, time, *drop}
+    out = {target, time, group, *drop}
     return [name for name in features or table.names if name not in out]
 
 
@@ -84,19 +94,15 @@ def expect_column(table: Table, name: str) -> None:
 
 
 def refuse_unreadable(kinds: Mapping[str, Kind], drop: tuple[str, ...]) -> None:
-    """Refuse dates and free text, which no encoder reads yet, with the exact words that leave them out."""
-    found = {name: kind for name, kind in kinds.items() if kind.kind in UNREADABLE}
+    """Refuse free text, which no encoder reads yet, with the exact words that leave it out."""
+    found = {name: kind for name, kind in kinds.items() if kind.kind == "text"}
     if not found:
         return
-    said = "; ".join(
-        f"{name!r} holds {'dates' if k.kind == 'date' else 'free text'} ({k.reason})" for name, k in found.items()
-    )
+    said = "; ".join(f"{name!r} holds free text ({kind.reason})" for name, kind in found.items())
     all_dropped = [*drop, *found]
-    dates = [name for name, kind in found.items() if kind.kind == "date"]
-    order = f" A date column that orders the rows is named by time={dates[0]!r} (--time {dates[0]})." if dates else ""
     raise DesignError(
-        f"A network reads numbers and categories: {said}. Leave them out: drop={all_dropped!r} "
-        f"(--drop {','.join(all_dropped)}).{order}"
+        f"A network reads numbers, categories and dates: {said}. Leave {'it' if len(found) == 1 else 'them'} out: "
+        f"drop={all_dropped!r} (--drop {','.join(all_dropped)})."
     )
 
 
@@ -114,10 +120,12 @@ def left_out(kinds: Mapping[str, Kind]) -> tuple[Reason, ...]:
     return (Reason(f"without {few(list(kinds), 28)}", f"nothing to learn there ({found})"),)
 
 
-def encoder(table: Table, name: str, kind: Kind) -> NumberColumn | CategoryColumn:
+def encoder(table: Table, name: str, kind: Kind) -> NumberColumn | CategoryColumn | DateColumn:
     """The form in which a column goes in, its numbers not yet fitted."""
     if _number(table, name, kind):
         return NumberColumn(name)
+    if kind.kind == "date":
+        return DateColumn(name)
     return CategoryColumn(name, method="one_hot" if kind.distinct <= FEW_CATEGORIES else "embedding")
 
 
@@ -127,13 +135,14 @@ def embedding_size(codes: int) -> int:
 
 
 def forms(
-    table: Table, encoders: Sequence[NumberColumn | CategoryColumn], kinds: Mapping[str, Kind]
+    table: Table, encoders: Sequence[NumberColumn | CategoryColumn | DateColumn], kinds: Mapping[str, Kind]
 ) -> tuple[Reason, ...]:
-    """Why the numbers, the few and the many categories go in as they do."""
+    """Why the numbers, the few and the many categories and the dates go in as they do."""
     numbers = [e.name for e in encoders if isinstance(e, NumberColumn)]
     few_values = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "one_hot"]
     many = [e.name for e in encoders if isinstance(e, CategoryColumn) and e.method == "embedding"]
-    blank = [name for name in numbers if kinds[name].missing]
+    dates = [e.name for e in encoders if isinstance(e, DateColumn)]
+    blank = [name for name in (*numbers, *dates) if kinds[name].missing]
     reasons = []
     if numbers:
         choice = f"{len(numbers):,} number{'' if len(numbers) == 1 else 's'} by median and quartiles"
@@ -147,6 +156,9 @@ def forms(
         codes = [kinds[name].distinct + 1 for name in many]
         because = f"{_span(codes)} codes learned in {_span([embedding_size(n) for n in codes])} dimensions"
         reasons.append(Reason(f"{few(many, 15)} embedded", because, "Guo & Berkhahn 2016"))
+    if dates:
+        because = f"trend, season, weekday, clock; to forecast: --time {few(dates[:1], 14)}"
+        reasons.append(Reason(f"{few(dates, 14)} by the calendar", because))
     return tuple(reasons)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from chainrule.data.ahead import look_ahead
 from chainrule.data.embedded import EMBEDDED, default_target
 from chainrule.data.encoders import Encoder
+from chainrule.data.splits import expect_groups
 from chainrule.data.table import Table
 from chainrule.data.targets import usable_rows
 from chainrule.errors import DesignError
@@ -27,6 +28,7 @@ def design(
     task: str = "auto",
     time: str | None = None,
     ahead: int = 0,
+    group: str | None = None,
     features: Sequence[str] | None = None,
     drop: Iterable[str] = (),
     ensemble: int = 1,
@@ -40,12 +42,13 @@ def design(
 
     ``data`` is a table, a path or the name of an embedded set, ``target`` the column to predict (an embedded set has
     its own). ``task`` is "classification", "regression" or "counts" where the values mislead. With ``time``, the last
-    rows in the order of that column are held out; with ``ahead=1`` the target is that of the next row. ``features``
-    names the columns to use, ``drop`` those to leave out. Nothing is fitted: ``cr.fit(design, data)`` does that, on
-    training rows only.
+    rows in the order of that column are held out; with ``ahead=1`` the target is that of the next row. Rows of one
+    ``group``, such as those of a patient, are never parted. ``features`` names the columns to use, ``drop`` those to
+    leave out. Nothing is fitted: ``cr.fit(design, data)`` does that, on training rows only.
 
-    Errors: DataError for a table that nothing can be learned from; DesignError for names, dates and free text that
-    cannot be used, with the words to add. A ChainruleWarning names columns that are left out or give the target away.
+    Errors: DataError for a table that nothing can be learned from, and for rows without a group; DesignError for names
+    and free text that cannot be used, with the words to add. A ChainruleWarning names columns that are left out or give
+    the target away.
 
     >>> import chainrule as cr
     >>> proposed = cr.design("iris")
@@ -54,18 +57,20 @@ def design(
     >>> print(proposed.reasons[0])
     classification of species: 3 distinct words are classes
     """
-    Split(time=time, ahead=ahead)
+    Split(time=time, ahead=ahead, group=group)
     target = target or target_of(data)
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
     table = Table.of(data) if header else Table.of(data, header=False)
-    for name in (target, *([time] if time else [])):
+    for name in (target, *filter(None, (time, group))):
         expect_column(table, name)
+    if group is not None:
+        expect_group(table, group, target)
     if ahead:
         table, target = look_ahead(table, target, time, ahead), f"{target} +{ahead}"
     table = usable_rows(table, target)
     expect_rows(table.rows, target)
     aim = aim_of(target, table[target], task)
-    columns = columns_of(table, target, time, features, drop)
+    columns = columns_of(table, target, time, features, drop, group)
     warn_leaks(table, columns.names, target, aim.task == "classification", same_time=time is not None and not ahead)
     learning = round(table.rows * (1 - (test or 0)))
     net, shape = network_of(learning, len(columns.names), aim.outputs, columns.embedded, start_of(aim))
@@ -73,6 +78,7 @@ def design(
         table.rows,
         time=time,
         ahead=ahead,
+        group=group,
         test=test,
         ensemble=ensemble,
         epochs=epochs,
@@ -82,6 +88,16 @@ def design(
     )
     reasons = (*aim.reasons, *columns.reasons, *wide_note(table.rows, len(columns.names)), *shape, *training)
     return Design(net, aim.loss, recipe, Encoder(columns.encoders, aim.target), reasons)
+
+
+def expect_group(table: Table, group: str, target: str) -> None:
+    """Refuse a column of groups that is the target, or that leaves rows without a group."""
+    if group == target:
+        raise DesignError(
+            f"group={group!r} is the target: no row with a value that is tested would be learned from. Name the column "
+            "that says which rows belong together."
+        )
+    expect_groups(group, table[group])
 
 
 def target_of(data: Any) -> str:

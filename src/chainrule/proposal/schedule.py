@@ -7,6 +7,7 @@ Sources: Loshchilov & Hutter 2019 (adamw), 2017 (the cosine); Goyal et al. 2017 
 import math
 
 from chainrule.errors import DesignError
+from chainrule.proposal.names import few
 from chainrule.train.design import Reason
 from chainrule.train.optimizers import adamw
 from chainrule.train.recipe import EarlyStopping, Recipe, Split
@@ -61,6 +62,7 @@ def recipe_of(
     *,
     time: str | None,
     ahead: int,
+    group: str | None,
     test: float | None,
     ensemble: int,
     epochs: int | None,
@@ -74,7 +76,7 @@ def recipe_of(
         raise DesignError(
             f"test={test!r}: a fraction of the rows between 0 and {1 - validation:g} is expected, or None."
         )
-    split = Split(validation=validation, test=test, time=time, ahead=ahead)
+    split = Split(validation=validation, test=test, time=time, ahead=ahead, group=group)
     train = round(rows * (1 - (test or 0)) * (1 - validation))
     rate, batch = learning_rate_of(train), batch_size_of(train)
     steps = math.ceil(train / batch)
@@ -90,7 +92,8 @@ def recipe_of(
         seed=seed,
     )
     held = round(rows * (1 - (test or 0)) * validation)
-    how = "the last in time" if time else "each class by its share" if stratified else "drawn at random"
+    drawn = "each class by its share" if stratified else "drawn at random"
+    how = "the last in time" if time else "whole groups" if group else drawn
     patience = f"patience of {patience_of(count)} epochs"
     return recipe, (
         Reason(
@@ -112,7 +115,15 @@ def recipe_of(
         Reason(f"{count:,} epochs at most", "you said so" if epochs is not None else _length(count, steps)),
         Reason(f"{validation:.0%} held out", f"{held:,} rows, {how}, choose the epoch", "Prechelt 1998"),
         Reason(patience, "the rate must have time to fall, and noise to average out"),
+        *together(group),
     )
+
+
+def together(group: str | None) -> tuple[Reason, ...]:
+    """Why rows of one group are never parted, where there are groups."""
+    if group is None:
+        return ()
+    return (Reason(f"no {few([group], 20)} in two parts", "its rows would give each other away; it is no feature"),)
 
 
 def _length(epochs: int, steps: int) -> str:

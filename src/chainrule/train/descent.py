@@ -14,6 +14,8 @@ from chainrule.train.schedules import plateau
 
 EXPLODED = 10.0
 """An epoch's mean loss above this many times the loss before the first step (or 1) counts as divergence."""
+MEMBERS = "members"
+"""The name of the axis over which crossed members add up what they found."""
 LOOKED_AT = 1024
 """So many training rows give the loss before the first step."""
 
@@ -23,7 +25,8 @@ class Plan:
     """What fixes the compiled program: everything that is not a number. Two equal plans share a program.
 
     A step takes ``rows`` rows in ``parts`` parts, whose gradients are accumulated. An epoch has ``batches`` such steps
-    and, where rows may not be padded because they influence each other, a last one of its own size ``last``.
+    and, where rows may not be padded because they influence each other, a last one of its own size ``last``. Members
+    that are ``crossed`` have held-out rows of their own, and choose the epoch together.
     """
 
     net: Layer
@@ -41,6 +44,7 @@ class Plan:
     batches: int = 1
     last: int | None = None
     members: int = 1
+    crossed: bool = False
     probes: tuple[tuple[str, Callable], ...] = ()
 
     @property
@@ -91,7 +95,7 @@ class State(NamedTuple):
 
 def each(plan: Plan, f: Callable, axes: tuple) -> Callable:
     """``f`` for every member at once; a single network runs it as it is."""
-    return jax.vmap(f, axes) if plan.members > 1 else f
+    return jax.vmap(f, axes, axis_name=MEMBERS) if plan.members > 1 else f
 
 
 def transform(plan: Plan, role: Any, rate: Any, numbers: dict) -> Any:
@@ -183,11 +187,14 @@ def close(plan: Plan, member: Member, held: Rows | None, epoch: Any, numbers: di
     mean = {name: s / member.sums["weight"] for name, s in member.sums.items() if name != "weight"}
     if held is not None:
         mean |= {f"val_{name}": value for name, value in evaluate(plan, shown, held).items()}
-    watched = mean["val_loss" if held is not None else "loss"]
+    watched = own = mean["val_loss" if held is not None else "loss"]
+    if plan.crossed and held is not None:  # one member's part is small: the parts of all say more about the epoch
+        weight = jnp.sum(held.w)
+        watched = jax.lax.psum(own * weight, MEMBERS) / jax.lax.psum(weight, MEMBERS)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(member.params)] or [jnp.array(True)]))
     limit = EXPLODED * jnp.maximum(jnp.abs(member.start), 1.0)
     member = member._replace(
-        ok=member.ok & (finite & (mean["loss"] <= limit) & jnp.isfinite(watched) | member.stopped),
+        ok=member.ok & (finite & (mean["loss"] <= limit) & jnp.isfinite(own) | member.stopped),
         sums=_zero_sums(plan, watched.dtype),
     )
     if plan.stops_early:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from chainrule.train.descent import Plan, Rows, State, close, descend, each, loss_before, start
 
 Data = tuple[Rows, Rows | None]
-"""The training rows and, in parts of equal size, the held-out rows."""
+"""The training rows and, in parts of equal size, the held-out rows, those of crossed members one after the other."""
 
 
 @partial(jax.jit, static_argnames="plan")
@@ -116,7 +116,8 @@ def _descend(plan: Plan, state: State, data: Data, rows: Any, rate: Any, seeds: 
 
 def _close(plan: Plan, state: State, data: Data, numbers: dict) -> tuple[State, dict]:
     epoch = state.step // plan.per_epoch - 1
-    members, row = each(plan, lambda m: close(plan, m, data[1], epoch, numbers), (0,))(state.members)
+    held = 0 if plan.crossed else None
+    members, row = each(plan, lambda m, rows: close(plan, m, rows, epoch, numbers), (0, held))(state.members, data[1])
     return State(state.step, members), row
 
 

@@ -66,7 +66,14 @@ def execute(
             where=_first_fault,
         )
         standing = train(job, standing, watchers, design.recipe.time_budget)
-    run = Run(design, final_params(job, standing), _told(job, standing), materials.record, data=materials.learned)
+    run = Run(
+        design,
+        final_params(job, standing),
+        _told(job, standing),
+        materials.record,
+        data=materials.learned,
+        left_out=_left_out(materials),
+    )
     if materials.test is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ChainruleWarning)  # what these rows surprise with was said of all rows
@@ -83,6 +90,11 @@ def final_params(job: Job, standing: Standing) -> Params:
     members = standing.state.members
     chosen = members.best.params if job.plan.stops_early else members.average if job.plan.averaged else members.params
     return jax.tree.map(np.asarray, chosen)
+
+
+def _left_out(materials: Materials) -> tuple | None:
+    train, held = materials.train, materials.held
+    return (train.x, train, materials.folds) if materials.folds is not None else held and (train.x, held, None)
 
 
 def _warn(materials: Materials) -> None:

@@ -84,7 +84,7 @@ def examples_of(run: Run, X: Any, y: Any, examples: int) -> tuple[Any, Any]:
     """The first examples as the network and the loss read them; DataError when there are none to read."""
     encoder = run.design.encoder
     if X is None:
-        X, y = run.data if run.data is not None else (_recorded(run.record), None)
+        X, y = run.data if run.data is not None else (recorded(run.record), None)
     if not isinstance(encoder, Encoder):
         if y is None:
             raise DataError("explain: y is missing. Pass the targets too: cr.explain(run, X, y).")
@@ -100,9 +100,9 @@ def examples_of(run: Run, X: Any, y: Any, examples: int) -> tuple[Any, Any]:
     return encoder.encode(table), encoder.target.encode(table[encoder.target.name])
 
 
-def _recorded(record: DataRecord) -> Table:
+def recorded(record: DataRecord, verb: str = "explain") -> Table:
     """The table in the file that a run was trained on; DataError when it is gone, or is another one."""
-    remedy = "Pass the data: cr.explain(run, X, y); on the command line, --data FILE."
+    remedy = f"Pass the data: cr.{verb}(run, X, y); on the command line, --data FILE."
     if record.path is None:
         raise DataError(
             f"The run was trained on arrays in memory ({record.rows} rows, SHA-256 {record.sha256[:12]}…), and a saved "
@@ -133,10 +133,7 @@ def preface(design: Design) -> tuple[str, ...]:
             lines.append(f"x[{column.name!r}]: {column.explain()}")
             continue
         mine = [f"x̃{str(next(at)).translate(_BELOW)}" for _ in column.labels]
-        line = _numbered(column.explain(), iter(mine))
-        if getattr(column, "missing", False):
-            line += f",  {mine[-1]} = 1 where {column.name} is missing, else 0"
-        lines.append(line)
+        lines.append(_numbered(column.explain(), iter(mine)))
     more = len(lines) - MOST_COLUMNS
     if more > 0:
         lines[MOST_COLUMNS:] = [f"… and {more} more columns: run.design.encoder.explain() has them all."]

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.trace.nonfinite import first_nonfinite
 from chainrule.train.descent import State
-from chainrule.train.stretches import Job, permutation
+from chainrule.train.stretches import Job
 
 
 def first_fault(job: Job, state: State, member: int) -> str:
@@ -18,7 +18,7 @@ def first_fault(job: Job, state: State, member: int) -> str:
     params = state.members.params
     if plan.members > 1:
         params = jax.tree.map(lambda p: p[member], params)
-    order = permutation(plan, job.rows, job.seed + member, epoch)
+    order = job.order(member, epoch)
     rows = np.maximum(order[at * plan.rows : (at + 1) * plan.rows], 0)
     train = job.data[0]
     x, y = jax.tree.map(lambda a: a[rows], (train.x, train.y))

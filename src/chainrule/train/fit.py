@@ -17,7 +17,7 @@ from chainrule.train.design import Design
 from chainrule.train.execution import execute
 from chainrule.train.materials import Materials, from_arrays, from_table
 from chainrule.train.optimizers import Optimizer, optimizer_named
-from chainrule.train.recipe import EarlyStopping, Recipe
+from chainrule.train.recipe import EarlyStopping, Recipe, Split
 from chainrule.train.record import expect_same
 from chainrule.train.run import Run
 
@@ -65,9 +65,9 @@ def fit(
     """Train a network on arrays, or a design on a table, a path or arrays; a run goes on from its parameters.
 
     What is not said comes from the design, or is: ``epochs=100, batch_size=32, validation=0.2`` (shuffled, stratified
-    for classes; or a pair ``(X_val, y_val)``, or None), ``optimizer=cr.adam(1e-3)``, ``ensemble=1``, ``seed=0``. The
-    loss is inferred from y. ``batch_size="full"`` is batch descent, 1 is stochastic descent. Every example is used in
-    each epoch. Equal arguments give equal bytes.
+    for classes; or a pair ``(X_val, y_val)``, or None, or "cross": each network of an ensemble leaves out a part of its
+    own), ``optimizer=cr.adam(1e-3)``, ``ensemble=1``, ``seed=0``. The loss is inferred from y. ``batch_size="full"`` is
+    batch descent, 1 is stochastic descent. Every example is used in each epoch. Equal arguments give equal bytes.
 
     Errors: DataError for rows, labels or weights that cannot be used; DesignError for a network, loss or recipe that
     cannot work; ShapeError for arrays that cannot meet.
@@ -109,6 +109,8 @@ def fit(
         said["split"] = replace(base.split, validation=None)
     elif validation != "default":
         said["split"] = replace(base.split, validation=validation)
+    elif ensemble == 1 and base.split.cross:
+        said["split"] = replace(base.split, validation=Split().validation)
     recipe = replace(base, **said)
     if isinstance(net, Design):
         design = replace(net, recipe=recipe, loss=net.loss if loss is None else loss_of(loss))

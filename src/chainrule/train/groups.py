@@ -28,7 +28,8 @@ def in_groups(
         part = slice(group[0], group[-1] + 1)
         members = jax.tree.map(lambda a: np.asarray(a)[part], state.members)
         some = replace(plan, members=len(group))
-        done = driver(some, State(state.step, members), data, order[:, part], rates, seeds[part], numbers, last)
+        own = (data[0], jax.tree.map(lambda a: a[part], data[1])) if plan.crossed else data
+        done = driver(some, State(state.step, members), own, order[:, part], rates, seeds[part], numbers, last)
         return jax.block_until_ready(done)
 
     groups = np.array_split(np.arange(plan.members), -(-plan.members // GROUP))

@@ -8,8 +8,9 @@ import numpy as np
 
 from chainrule.data import arrays
 from chainrule.data.ahead import look_ahead
+from chainrule.data.folds import folds
 from chainrule.data.source import ArraySource
-from chainrule.data.splits import duplicates_across, holdout
+from chainrule.data.splits import duplicates_across, expect_groups, holdout
 from chainrule.data.table import Table
 from chainrule.data.targets import ClassTarget, usable_rows
 from chainrule.errors import DataError
@@ -37,6 +38,10 @@ class Materials:
     """Inputs and targets of all rows but the test's, as they came: what baselines are fitted on."""
     duplicates: int = 0
     """Held-out rows that occur among the training rows too."""
+    held_out: Any = None
+    """Inputs of the rows held out, as they came."""
+    folds: np.ndarray | None = None
+    """The member of the ensemble that each row to train on is left out by, when each has a part of its own."""
 
 
 def from_table(
@@ -50,16 +55,21 @@ def from_table(
         given = arrays.sample_weights(sample_weight, table.rows)
         table = Table({**table.columns, WEIGHT: given}, table.origin)
     split, encoder = design.recipe.split, design.encoder
+    if split.group is not None:
+        expect_groups(split.group, table[split.group])
     table = with_target(design, table)
     labels = None
     if isinstance(encoder.target, ClassTarget):
         labels = encoder.target if fitted else encoder.target.fit(table[encoder.target.name])
     codes = None if labels is None else labels.encode(table[labels.name])
     order = None if split.time is None else table[split.time]
+    groups = None if split.group is None else table[split.group]
 
-    def cut(rows: np.ndarray, fraction: float | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        parts = (values if values is None else values[rows] for values in (codes, order))
-        kept, held = _cut(len(rows), fraction, seed, *parts)
+    def cut(rows: np.ndarray, fraction: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if fraction is None or fraction == "cross":
+            return rows, rows[:0]
+        parts = (values if values is None else values[rows] for values in (codes, groups, order))
+        kept, held = holdout(len(rows), fraction, seed, *parts)
         return rows[kept], rows[held]
 
     learning, testing = cut(np.arange(table.rows), split.test, design.recipe.seed)
@@ -72,19 +82,27 @@ def from_table(
     name = encoder.target.name
     source = ArraySource(_encoded(design, table))
     held = Rows(*source.take(holding)) if len(holding) else None
+    aside = table.take(holding) if len(holding) else None
     if others is not None:
-        held = _encoded(design, with_target(design, others))
+        aside = with_target(design, others)
+        held = _encoded(design, aside)
     seen = table.select([name, *(column.name for column in encoder.columns)])
     twice = duplicates_across(seen, training, np.setdiff1d(np.arange(table.rows), training))
     kept, tested = table.take(learning), table.take(testing)
+    train, own = taught(Rows(*source.take(training)), "training"), None
+    if split.cross:
+        parts = (values if values is None else values[training] for values in (codes, groups))
+        own = weighed(train, folds(len(training), design.recipe.ensemble, design.recipe.seed + 1, *parts))
     return Materials(
         design,
-        taught(Rows(*source.take(training)), "training"),
+        train,
         taught(held, "held-out"),
         record,
         (tested, tested[name]) if len(testing) else None,
         (kept, kept[name]),
         twice,
+        aside,
+        own,
     )
 
 
@@ -99,6 +117,11 @@ def with_target(design: Design, table: Table) -> Table:
 def from_arrays(design: Design, x: Any, y: Any, sample_weight: Any = None, validation: Any = None) -> Materials:
     """Cut arrays by the recipe's split; the numbers stay as they are."""
     encoder, recipe = design.encoder, design.recipe
+    if recipe.split.group is not None:
+        raise DataError(
+            f"fit: group={recipe.split.group!r} names a column, and arrays came, whose columns have no names. Pass a "
+            "table, or leave group out of the split."
+        )
     x = encoder.encode(x)
     labels, y = y, encoder.target.encode(y)
     count = arrays.rows_of(x)
@@ -114,22 +137,34 @@ def from_arrays(design: Design, x: Any, y: Any, sample_weight: Any = None, valid
         validation=hash_of(validation),
     )
     codes = y if isinstance(encoder.target, ClassTarget) else None
-    fraction = None if validation is not None else recipe.split.validation
-    training, holding = _cut(count, fraction, recipe.seed + 1, codes, None)
-
+    part = None if validation is not None else recipe.split.validation
+    training, holding, own = np.arange(count), np.arange(0), None
     source = ArraySource((x, y, w))
 
     def rows(at: np.ndarray) -> Rows:
         return Rows(*source.take(at))
 
+    if part == "cross":
+        own = weighed(Rows(x, y, w), folds(count, recipe.ensemble, recipe.seed + 1, codes))
+    elif part is not None:
+        training, holding = holdout(count, part, recipe.seed + 1, codes)
     held = rows(holding) if len(holding) else None
     if validation is not None:
         held = given(design, validation)
     twice = 0
     if len(holding) and isinstance(x, np.ndarray):
         twice = duplicates_across(np.column_stack([x.reshape(count, -1), y.reshape(count, -1)]), training, holding)
+    aside = None if held is None else held.x
     return Materials(
-        design, taught(rows(training), "training"), taught(held, "held-out"), record, None, (x, labels), twice
+        design,
+        taught(rows(training), "training"),
+        taught(held, "held-out"),
+        record,
+        None,
+        (x, labels),
+        twice,
+        aside,
+        own,
     )
 
 
@@ -146,14 +181,19 @@ def given(design: Design, validation: Any) -> Rows:
     return Rows(x, y, weights(design, validation[1], None))
 
 
-def in_parts(held: Rows) -> Rows:
-    """The rows in parts of equal size, the last one filled with rows of weight 0."""
-    count = len(held.w)
+def filled(rows: Rows, count: int) -> Rows:
+    """The rows and, up to ``count`` of them, copies of the last one of weight 0."""
+    at = np.minimum(np.arange(count), len(rows.w) - 1)
+    more = Rows(*jax.tree.map(lambda a: a[at], (rows.x, rows.y, rows.w)))
+    return more._replace(w=np.where(np.arange(count) < len(rows.w), more.w, 0))
+
+
+def in_parts(held: Rows, count: int | None = None) -> Rows:
+    """The rows in parts of equal size, filled up to whole parts and to ``count`` rows with rows of weight 0."""
+    count = max(len(held.w), count or 0)
     size = min(PART, count)
     parts = -(-count // size)
-    at = np.minimum(np.arange(parts * size), count - 1).reshape(parts, size)
-    filled = Rows(*jax.tree.map(lambda a: a[at], (held.x, held.y, held.w)))
-    return filled._replace(w=np.where(np.arange(parts * size).reshape(parts, size) < count, filled.w, 0))
+    return Rows(*jax.tree.map(lambda a: a.reshape(parts, size, *a.shape[1:]), tuple(filled(held, parts * size))))
 
 
 def _encoded(design: Design, table: Table) -> Rows:
@@ -168,7 +208,13 @@ def taught(rows: Any, what: str) -> Any:
     return rows
 
 
-def _cut(rows: int, fraction: float | None, seed: int, labels: Any, order: Any) -> tuple[np.ndarray, np.ndarray]:
-    if fraction is None:
-        return np.arange(rows), np.arange(0)
-    return holdout(rows, fraction, seed, labels=labels, order=order)
+def weighed(rows: Rows, folds: np.ndarray) -> np.ndarray:
+    """The folds, when each holds a row of a weight above 0: else a member's validation would measure nothing."""
+    empty = np.flatnonzero(np.bincount(folds, weights=rows.w > 0) == 0)
+    if len(empty):
+        raise DataError(
+            f'fit: validation="cross" gives each network of the ensemble rows of its own to leave out, and those of '
+            f"{len(empty)} of {folds.max() + 1} have the weight 0. Leave rows of weight 0 out of the data, or say "
+            "validation=0.2."
+        )
+    return folds

@@ -7,31 +7,51 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 
+from chainrule.data.source import ArraySource
 from chainrule.errors import DataError, DesignError
 from chainrule.layers.layer import Layer, Params
 from chainrule.maths.losses import Loss
 from chainrule.maths.row_metrics import row_metric
 from chainrule.train.checks import check_memory, check_params, check_trained
-from chainrule.train.descent import Plan
+from chainrule.train.descent import Plan, Rows
 from chainrule.train.design import Design
 from chainrule.train.drivers import begin
-from chainrule.train.materials import Materials, in_parts
+from chainrule.train.materials import Materials, filled, in_parts
 from chainrule.train.probes import PROBES
 from chainrule.train.roles import param_shapes
 from chainrule.train.schedules import plateau
+from chainrule.train.sizes import bucket
 from chainrule.train.standing import Standing
 from chainrule.train.stretches import Job
 
 
 def job_of(materials: Materials) -> Job:
     """The training that a design asks for on these rows."""
-    design, train = materials.design, materials.train
-    recipe, rows = design.recipe, len(materials.train.w)
-    plan = plan_of(design, rows)
-    held = None if materials.held is None else jax.device_put(in_parts(materials.held))
-    data = (jax.device_put(train), held)
-    return Job(plan, numbers_of(design, plan), data, rows, recipe.seed, recipe.optimizer.learning_rate, recipe.driver)
+    design, train, folds = materials.design, materials.train, materials.folds
+    recipe, rows = design.recipe, len(train.w)
+    exact = design.network.mixes_rows or design.network.prepares  # these would take padded rows for real ones
+    if folds is None:
+        plan, held = plan_of(design, rows), None if materials.held is None else in_parts(materials.held)
+    else:
+        held = _of_members(train, folds, recipe.ensemble)
+        own = rows - np.bincount(folds, minlength=recipe.ensemble)
+        plan = replace(plan_of(design, int(own.min()) if exact else bucket(int(own.max()))), crossed=True)
+        train = train if exact else filled(train, bucket(rows))
+    data = jax.device_put((train, held))
+    rate = recipe.optimizer.learning_rate
+    return Job(plan, numbers_of(design, plan), data, rows, recipe.seed, rate, recipe.driver, folds)
+
+
+def _of_members(rows: Rows, folds: np.ndarray, members: int) -> Rows:
+    """The rows that each member leaves out, one member after the other."""
+    most = bucket(int(np.bincount(folds, minlength=members).max()))
+    parts = []
+    for m in range(members):
+        own = ArraySource(rows).take(np.flatnonzero(folds == m))
+        parts.append(in_parts(own, most))
+    return jax.tree.map(lambda *a: np.stack(a), *parts)
 
 
 def plan_of(design: Design, rows: int) -> Plan:

@@ -36,18 +36,23 @@ class EarlyStopping:
 class Split:
     """Which rows train, which validate and which test.
 
-    Fractions of all rows; with ``time``, the last rows in the order of that column are held out. With ``ahead``, the
-    target is the one that many rows later.
+    Fractions of all rows; with ``time``, the last rows in the order of that column are held out, and rows of one
+    ``group``, by the column of that name, are never parted. ``validation="cross"``: each network of an ensemble leaves
+    out a part of its own, so that every row is validated once. With ``ahead``, the target is the one that many rows
+    later.
     """
 
-    validation: float | None = 0.2
+    validation: float | str | None = 0.2
     test: float | None = None
     time: str | None = None
     ahead: int = 0
+    group: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("validation", "test"):
             value = getattr(self, name)
+            if name == "validation" and self.cross:
+                continue
             if value is not None and not (_is_number(value) and 0 < value < 1):
                 raise DesignError(
                     f"{name}={value!r}: a fraction of the rows between 0 and 1 is expected, such as 0.2, "
@@ -55,12 +60,25 @@ class Split:
                 )
         if not isinstance(self.time, str | None):
             raise DesignError(f"time={self.time!r}: the name of the column that orders the rows is expected, or None.")
-        if (self.validation or 0) + (self.test or 0) >= 1:
+        if not isinstance(self.group, str | None):
+            raise DesignError(f"group={self.group!r}: the name of the column of groups is expected, or None.")
+        if self.time is not None and (self.cross or self.group is not None):
+            other = 'validation="cross"' if self.cross else f"group={self.group!r}"
+            raise DesignError(
+                f"time={self.time!r} holds out the last rows, and {other} would teach with rows that come after them. "
+                "Leave one of the two out."
+            )
+        if isinstance(self.validation, float) and self.validation + (self.test or 0) >= 1:
             raise DesignError(f"validation={self.validation} and test={self.test} together leave no row to train on.")
         if isinstance(self.ahead, bool) or not isinstance(self.ahead, int) or self.ahead < 0:
             raise DesignError(f"ahead={self.ahead!r}: a number of rows is expected: 1 is the next one.")
         if self.ahead and self.time is None:
             raise DesignError("ahead needs the column that orders the rows: say time=COLUMN (--time COLUMN).")
+
+    @property
+    def cross(self) -> bool:
+        """Whether each network of an ensemble leaves out a part of its own."""
+        return self.validation == "cross"
 
 
 @spec.register
@@ -68,7 +86,8 @@ class Split:
 class Recipe:
     """Everything about training that is not the network and not the data.
 
-    Names stand for optimizers and metrics; ``class_weight`` is "balanced", or a dict or pairs of class and weight.
+    ``calibrated`` probabilities are as sure as the answers to the rows left out were right. Names stand for optimizers
+    and metrics; ``class_weight`` is "balanced", or a dict or pairs of class and weight.
 
     >>> Recipe(optimizer="sgd", class_weight={"ill": 2}, freeze="0:Dense").class_weight
     (('ill', 2),)
@@ -86,6 +105,7 @@ class Recipe:
     average: float | None = None
     early_stopping: EarlyStopping | None = None
     ensemble: int = 1
+    calibrated: bool = False
     freeze: tuple[str, ...] = ()
     time_budget: float | None = None
     seed: int = 0
@@ -103,6 +123,11 @@ class Recipe:
             _whole("fit", name, getattr(self, name))
         if not isinstance(self.split, Split):
             raise DesignError(f"fit: split={self.split!r}: a Split(validation=0.2) is expected.")
+        if self.split.cross and self.ensemble < 2:
+            raise DesignError(
+                'fit: validation="cross": each network of an ensemble leaves out a part of the rows, and this is one '
+                "network. Say ensemble=8, or validation=0.2."
+            )
         if not isinstance(self.penalty, Penalty | None):
             raise DesignError(f"fit: penalty={self.penalty!r}: a penalty such as cr.l2(1e-4) or None is expected.")
         if self.batch_size != "full":

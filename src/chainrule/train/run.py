@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from chainrule.errors import DataError
 from chainrule.layers.layer import Layer, Params
 from chainrule.maths import metrics
 from chainrule.maths.losses import Loss, PoissonNLL
+from chainrule.train import uncertainty
+from chainrule.train.confidence import Confidence, learned, probabilities
+from chainrule.train.descent import Rows
 from chainrule.train.design import Design
 from chainrule.train.history import History
 from chainrule.train.materials import with_target
@@ -37,6 +40,10 @@ class Run:
     scores: Scores | None = None
     data: Any = field(default=None, repr=False)
     """References to the arrays or the table that it was trained on, while it is in memory."""
+    left_out: Any = field(default=None, repr=False)
+    """(training rows, rows left out, who left out each) as the network reads them, while it is in memory."""
+    learned: Confidence | None = field(default=None, repr=False)
+    """What a file holds of ``known``."""
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {self.history[name][-1]:.4g}" for name in self.history if self.history.epochs)
@@ -52,7 +59,9 @@ class Run:
 
     def outputs(self, data: Any) -> np.ndarray:
         """The raw last layer: (rows, outputs), with the members of an ensemble as a first axis."""
-        x = self.design.encoder.encode(data)
+        return self._outputs(self.design.encoder.encode(data))
+
+    def _outputs(self, x: Any) -> np.ndarray:
         rows, many = arrays.rows_of(x), self.design.recipe.ensemble > 1
         apply = _ensemble if many else _single
         parts = []
@@ -70,6 +79,23 @@ class Run:
                 "on."
             )
         return z
+
+    @cached_property
+    def known(self) -> Confidence | None:
+        """What the rows left out say of the run's answers; None when it left out none."""
+        if self.learned is not None or self.left_out is None:
+            return self.learned
+        return learned(self.design, *self.of_left_out)
+
+    @cached_property
+    def of_left_out(self) -> tuple[Any, Rows, np.ndarray, np.ndarray | None]:
+        """Inputs learned from; the rows left out; the outputs for them; the member that left each out, if they differ.
+
+        When all members left out the same rows, the outputs have the members in front.
+        """
+        seen, rows, member = self.left_out
+        z = self._outputs(rows.x)
+        return seen, rows, z if member is None else z[member, np.arange(len(member))], member
 
     def predict(self, data: Any) -> np.ndarray:
         """Labels of y's own type, or values in y's units and shape."""
@@ -96,7 +122,41 @@ class Run:
             raise DataError(
                 f"The loss {loss} predicts numbers, not classes, so there are no probabilities. Use run.predict(X)."
             )
-        return self._over_members(loss.probabilities, self.outputs(data))
+        return self._probabilities(self.outputs(data))
+
+    def _probabilities(self, z: np.ndarray) -> np.ndarray:
+        loss, known = self.design.loss, self.known if self.design.recipe.calibrated else None
+        if known is None:
+            return self._over_members(loss.probabilities, z)
+        return self._over_members(lambda one: probabilities(loss, one, known.temperature, known.rows), z)
+
+    def predict_interval(self, data: Any, coverage: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """(lower, upper) in y's units and shape: at about this share of new rows the truth lies between them.
+
+        Cross-conformal intervals where each member of an ensemble left out its own rows, else split conformal ones;
+        their width follows the spread of errors. Rows that are not like those of the training void the promise:
+        see ``ood`` in ``run.confidence``. Errors: DataError without rows left out, and for classes.
+        """
+        return uncertainty.predict_interval(self, data, coverage)
+
+    def predict_set(self, data: Any, coverage: float = 0.9) -> np.ndarray:
+        """Boolean (rows, classes): at about this share of new rows the true class is in the set.
+
+        An empty set says that the row is stranger than the rows left out. Errors: DataError without rows left out,
+        and for numbers.
+        """
+        return uncertainty.predict_set(self, data, coverage)
+
+    def confidence(self, data: Any) -> Table:
+        """A table with a row for each example: how sure the run is, and why it is not surer.
+
+        For classes ``confidence`` is the largest probability, ``entropy`` that of the mean prediction in bits, the sum
+        of ``aleatoric`` (the mean of the members' entropies) and ``epistemic`` (what they disagree about). For numbers
+        ``aleatoric`` and ``epistemic`` are standard deviations in y's units, ``entropy`` that of a normal error in
+        bits, and ``confidence`` the share of y's variance that is not left open. ``ood`` is the share of the training
+        rows that lie nearer to the middle than this one: at 1 the row is unlike all of them.
+        """
+        return uncertainty.confidence(self, data)
 
     def evaluate(self, data: Any, y: Any = None) -> Scores:
         """Metrics with 95 % intervals: on a table with the target column, or on (X, y)."""

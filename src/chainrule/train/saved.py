@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import spec
 from chainrule.errors import ChainruleWarning, DesignError, LoadError
 from chainrule.train import modelfile
+from chainrule.train.confidence import Confidence
 from chainrule.train.descent import State
 from chainrule.train.design import Design
 from chainrule.train.directory import checkpoints, model_path
@@ -33,7 +34,9 @@ def save(run: Run, path: str | Path) -> None:
         "scores": None if run.scores is None else run.scores.to_data(),
         "versions": versions(),
     }
-    modelfile.write(path, data, modelfile.flatten(run.params, "params") | _history(run.history))
+    known = {} if run.known is None else run.known.to_tensors()
+    more = {f"known/{name}": values for name, values in known.items()}
+    modelfile.write(path, data, modelfile.flatten(run.params, "params") | _history(run.history) | more)
 
 
 def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Run:
@@ -49,7 +52,15 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Run:
         design = design_of(path, data, custom)
         params = jax.tree.map(np.asarray, modelfile.unflatten(tensors, "params", params_like(design)))
         scores = None if data["scores"] is None else Scores.from_data(data["scores"])
-        return Run(design, params, _history_of(data, tensors), spec.from_data(data["record"]), scores)
+        known = {name.removeprefix("known/"): v for name, v in tensors.items() if name.startswith("known/")}
+        return Run(
+            design,
+            params,
+            _history_of(data, tensors),
+            spec.from_data(data["record"]),
+            scores,
+            learned=Confidence.from_tensors(known) if known else None,
+        )
     except (KeyError, TypeError, AttributeError, DesignError) as e:
         raise LoadError(f"{path} is not a run that chainrule wrote: {str(e).rstrip('.')}.") from e
 

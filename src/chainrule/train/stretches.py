@@ -30,6 +30,8 @@ class Job:
     seed: int
     learning_rate: Any
     driver: str = "compiled"
+    folds: np.ndarray | None = None
+    """The member that each row is left out by; None where all members learn from all rows."""
 
     @property
     def seeds(self) -> np.ndarray:
@@ -40,17 +42,30 @@ class Job:
     @property
     def buffered(self) -> int:
         """Epochs whose order is handed over at once: a part of the compiled shape, whatever the training's length."""
-        return int(np.clip(BUFFERED_ROWS // (self.rows * self.plan.members), 1, 64))
+        return int(np.clip(BUFFERED_ROWS // (self.places * self.plan.members), 1, 64))
+
+    @property
+    def places(self) -> int:
+        """Rows of an epoch, the padded ones included."""
+        return self.plan.batches * self.plan.rows + (self.plan.last or 0)
+
+    def order(self, member: int, epoch: int) -> np.ndarray:
+        """The order of a member's rows in an epoch, from its seed and the epoch alone; -1 stands for a padded row."""
+        if self.folds is None:
+            own = permutation(self.rows, self.seed + member, epoch, mixed=self.plan.per_epoch > 1)
+            return np.concatenate([own, np.full(self.places - self.rows, -1)]).astype(np.int32)
+        own = np.flatnonzero(self.folds != member)
+        own = own[permutation(len(own), self.seed + member, epoch)][: self.places]
+        order = np.full(self.places, -1, np.int32)  # every batch gets its share of the rows, and of the padding
+        order[np.arange(len(own)) * self.places // len(own)] = own
+        return order
 
 
-def permutation(plan: Plan, rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of the rows in an epoch, from the seed and the epoch alone; -1 pads the last batch."""
-    size = plan.batches * plan.rows + (plan.last or 0)
-    if plan.per_epoch == 1:
-        order = np.arange(rows)  # a batch of all rows has no order
-    else:
-        order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
-    return np.concatenate([order, np.full(size - rows, -1)]).astype(np.int32)
+def permutation(rows: int, seed: int, epoch: int, mixed: bool = True) -> np.ndarray:
+    """The order of rows in an epoch; a batch of all rows needs none."""
+    if not mixed:
+        return np.arange(rows)
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
 
 
 class Stretches:
@@ -102,10 +117,7 @@ class Stretches:
 
     def _order_of(self, first: int, count: int) -> Any:
         job = self.job
-        members = [
-            np.stack([permutation(job.plan, job.rows, job.seed + m, first + e) for e in range(count)])
-            for m in range(job.plan.members)
-        ]
+        members = [np.stack([job.order(m, first + e) for e in range(count)]) for m in range(job.plan.members)]
         order = np.stack(members, axis=1) if job.plan.members > 1 else members[0]
         return np.pad(order, [(0, job.buffered - count)] + [(0, 0)] * (order.ndim - 1))
 

@@ -5,6 +5,7 @@ from importlib import import_module
 MODULES = (
     "chainrule.data.array_encoder",
     "chainrule.data.category_column",
+    "chainrule.data.date_column",
     "chainrule.data.encoders",
     "chainrule.data.number_column",
     "chainrule.data.targets",

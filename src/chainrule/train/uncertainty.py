@@ -1,0 +1,130 @@
+"""Uncertainty: a run's intervals, sets and table of confidence, from what the rows left out taught."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.data.table import Table
+from chainrule.data.targets import ClassTarget, CountTarget
+from chainrule.errors import DataError
+from chainrule.maths import conformal
+from chainrule.maths.losses import Loss
+from chainrule.train.confidence import Confidence, features_of, predictions, probabilities, spread_features
+
+if TYPE_CHECKING:
+    from chainrule.train.run import Run
+
+
+def predict_interval(run: "Run", data: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
+    """(lower, upper), in y's units and shape."""
+    coverage = _coverage(coverage)
+    if not isinstance(run.design.loss, Loss):
+        raise DataError(_own_loss(run, "intervals", "lower and upper bounds"))
+    if run.design.loss.task != "regression":
+        raise DataError("This run predicts classes: an interval is for numbers. Use run.predict_set(X).")
+    known = _known(run, "predict_interval")
+    answers, scale = _answers(run, known, data)
+    bounds = []
+    for j in range(scale.shape[1]):
+        own = [r[:, j] for r in known.scores]
+        bounds.append(conformal.interval(answers[..., j], scale[:, j], own, coverage))
+    lower, upper = (np.stack(side, axis=1) for side in zip(*bounds, strict=True))
+    if isinstance(run.design.encoder.target, CountTarget):
+        lower = np.maximum(lower, 0.0)
+    shape = run.design.encoder.target.decode(np.zeros((len(lower), lower.shape[1]), np.float32)).shape
+    return lower.reshape(shape), upper.reshape(shape)
+
+
+def predict_set(run: "Run", data: Any, coverage: float) -> np.ndarray:
+    """Boolean (rows, classes), the columns in the order of ``classes_``."""
+    coverage = _coverage(coverage)
+    if not isinstance(run.design.loss, Loss):
+        raise DataError(_own_loss(run, "sets", "the set of classes"))
+    if not isinstance(run.design.encoder.target, ClassTarget):
+        use = "run.predict_interval(X)" if run.design.loss.task == "regression" else "run.predict_proba(X)"
+        raise DataError(f"predict_set: this run does not choose one of several classes. Use {use}.")
+    known = _known(run, "predict_set")
+    return conformal.classes(_probabilities(run, known, run.outputs(data)), known.scores, coverage)
+
+
+def confidence(run: "Run", data: Any) -> Table:
+    """Columns confidence, entropy (bits), aleatoric, epistemic and ood, one row for each example."""
+    loss = run.design.loss
+    if not isinstance(loss, Loss):
+        raise DataError(_own_loss(run, "confidences", "how sure the answers are"))
+    known = _known(run, "confidence")
+    x = run.design.encoder.encode(data)
+    ood = np.full(len(features_of(x)), np.nan) if known.typical is None else known.typical(features_of(x))
+    if loss.task == "regression":
+        return _of_numbers(run, known, data, ood)
+    z = run.outputs(data)
+    p = np.asarray(probabilities(loss, z if z.ndim == 3 else z[None], known.temperature, known.rows))
+    if loss.task == "multilabel":
+        p = np.stack([1 - p, p], axis=-1)
+    mean = p.mean(axis=0)
+    total, within = _bits(mean), _bits(p).mean(axis=0)
+    sure = mean.max(axis=-1)
+    if loss.task == "multilabel":
+        sure, total, within = sure.min(axis=1), total.sum(axis=1), within.sum(axis=1)
+    return _table(sure, total, within, np.maximum(total - within, 0.0), ood)
+
+
+def _of_numbers(run: "Run", known: Confidence, data: Any, ood: np.ndarray) -> Table:
+    answers, scale = _answers(run, known, data, apart=True)
+    between = answers.std(axis=0)
+    total = scale**2 + between**2
+    kept = 1 - total.sum(axis=1) / max(float(np.sum(known.variance)), 1e-300)
+    entropy = 0.5 * np.log2(2 * np.pi * np.e * np.maximum(total, 1e-300)).sum(axis=1)
+    lengths = (np.sqrt((s**2).sum(axis=1)) for s in (scale, between))
+    return _table(np.clip(kept, 0.0, 1.0), entropy, *lengths, ood)
+
+
+def _table(*columns: np.ndarray) -> Table:
+    return Table(dict(zip(("confidence", "entropy", "aleatoric", "epistemic", "ood"), columns, strict=True)))
+
+
+def _answers(run: "Run", known: Confidence, data: Any, apart: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Answers (members, rows, columns) in y's units, and the spread (rows, columns) around them.
+
+    Members are told ``apart`` where asked, and where each has scores of its own.
+    """
+    z = run.outputs(data)
+    several = predictions(run.design, z if z.ndim == 3 else z[None])
+    several = several.reshape(*several.shape[:2], -1)
+    mean = several.mean(axis=0)
+    x = features_of(run.design.encoder.encode(data))
+    scale = np.stack([s(spread_features(x, mean[:, j])) for j, s in enumerate(known.spread)], axis=1)
+    return (several if apart or len(known.scores) > 1 else mean[None]), scale
+
+
+def _probabilities(run: "Run", known: Confidence, z: np.ndarray) -> np.ndarray:
+    p = probabilities(run.design.loss, z if z.ndim == 3 else z[None], known.temperature, known.rows)
+    return p if len(known.scores) > 1 else p.mean(axis=0)[None]
+
+
+def _bits(p: np.ndarray) -> np.ndarray:
+    return -(p * np.log2(np.maximum(p, 1e-300))).sum(axis=-1)
+
+
+def _known(run: "Run", asked: str) -> Confidence:
+    known = run.known
+    if known is None:
+        raise DataError(
+            f"{asked}: this run left out no rows, so nothing says how far it can be trusted. Fit with validation=0.2, "
+            'or with ensemble=8, validation="cross".'
+        )
+    return known
+
+
+def _coverage(coverage: Any) -> float:
+    if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 < coverage < 1:
+        raise DataError(f"coverage={coverage!r}: a share between 0 and 1 is expected, such as 0.9.")
+    return float(coverage)
+
+
+def _own_loss(run: "Run", what: str, meaning: str) -> str:
+    name = getattr(run.design.loss, "__name__", run.design.loss)
+    return (
+        f"Your own loss {name} has no distribution, so there are no {what}: nothing says what {meaning} would mean for "
+        "its outputs. Take one of our losses, or run.outputs(X)."
+    )
