@@ -80,7 +80,8 @@ def _of_numbers(run: "Run", known: Confidence, data: Any, ood: np.ndarray) -> Ta
 
 
 def _table(*columns: np.ndarray) -> Table:
-    return Table(dict(zip(("confidence", "entropy", "aleatoric", "epistemic", "ood"), columns, strict=True)))
+    names = ("confidence", "entropy", "aleatoric", "epistemic", "ood")
+    return Table({name: np.asarray(column, np.float64) for name, column in zip(names, columns, strict=True)})
 
 
 def _answers(run: "Run", known: Confidence, data: Any, apart: bool = False) -> tuple[np.ndarray, np.ndarray]:
