@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
 FOUND = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 """Where `chainrule` is found: the commands that are printed begin with it then."""
-COMMANDS = ["demo", "fit", "design", "predict", "evaluate", "explain", "resume", "data"]
+COMMANDS = ["demo", "fit", "design", "predict", "evaluate", "explain", "report", "resume", "data"]
 
 
 @pytest.fixture(autouse=True)
@@ -245,6 +245,7 @@ def test_fit_says_scores_beside_baselines_and_leaves_a_run(tumors):
         "design.json",
         "history.csv",
         "model.safetensors",
+        "report.html",
         "scores.json",
     }
     scores = json.loads((place / "run" / "scores.json").read_text())

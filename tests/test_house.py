@@ -27,8 +27,13 @@ FLOORS = {
     "train": 5,
     "testing": 5,
     "proposal": 6,
-    "cli": 7,
+    "reports": 7,
+    "cli": 8,
 }
+
+
+UPWARD = {("train/run.py", "reports")}
+"""A notebook asks a run itself how it looks (``Run._repr_html_``), so this one import goes up."""
 
 
 def modules() -> list[str]:
@@ -57,7 +62,8 @@ def test_imports_go_down():
         if room == "__init__":
             continue
         assert room in FLOORS, f"{room} stands on no floor"
-        assert not breaches(room, imports(path)), f"{path} reaches up"
+        allowed = {other for name, other in UPWARD if ROOT / name == path}
+        assert not breaches(room, imports(path)) - allowed, f"{path} reaches up"
 
 
 def test_the_floor_test_sees_a_breach():

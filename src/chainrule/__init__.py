@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from chainrule.maths.penalties import l1 as l1
     from chainrule.maths.penalties import l2 as l2
     from chainrule.proposal.propose import design as design
+    from chainrule.reports.report import report as report
     from chainrule.train.design import Design as Design
     from chainrule.train.fit import fit as fit
     from chainrule.train.fit import resume as resume
@@ -138,6 +139,7 @@ _HOME = {
     "chainrule.train.scores": "Scores",
     "chainrule.train.trials": "find_learning_rate overfit_batch",
     "chainrule.proposal.propose": "design",
+    "chainrule.reports.report": "report",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 _ROOMS = "adapt data equations layers maths testing trace train".split()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from chainrule.cli import data, demo, design, evaluate, explain, fit, predict, resume
+from chainrule.cli import data, demo, design, evaluate, explain, fit, predict, report, resume
 from chainrule.cli.inputs import UsageError
 from chainrule.cli.terminal import complain, notes, speak_any_encoding
 from chainrule.errors import ChainruleError
@@ -42,7 +42,7 @@ def examples(lines: tuple[str, ...]) -> str:
     return "\b\nExample" + ("s" if len(lines) > 1 else "") + ":\n" + "\n".join(f"  {line}" for line in lines)
 
 
-for module in (demo, fit, design, predict, evaluate, explain, resume, data):
+for module in (demo, fit, design, predict, evaluate, explain, report, resume, data):
     command = module.__name__.rpartition(".")[2]
     app.command(command, cls=Command, epilog=examples(module.EXAMPLES))(getattr(module, command))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.cli.interruption import interruptible
 from chainrule.cli.pasted import pasted
 from chainrule.cli.terminal import Terminal, counted
-from chainrule.errors import ChainruleWarning, DesignError
+from chainrule.errors import ChainruleError, ChainruleWarning, DesignError
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
 TEST = 0.2
 """The share of the rows that the command line holds out for the test."""
+REPORT = "report.html"
+"""The page about a run, in its directory."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run, where it is, its scores on the test part and how many rows that part has."""
+    """A finished run, where it is, its scores on the test part, that part, and the page about it."""
 
     run: "Run"
     out: Path
     scores: "Scores"
     test: Any
     seconds: float
+    page: Path | None = None
 
     def answer(self) -> dict:
         """What ``--json`` says of it."""
@@ -42,6 +45,7 @@ class Trained:
             "test_rows": len(self.test[1]),
             "scores": self.scores.to_data(),
             "seconds": round(self.seconds, 3),
+            "report": None if self.page is None else str(self.page),
         }
 
 
@@ -75,7 +79,19 @@ def trained(fit: Callable[[], "Run"], table: "Table", out: Path, terminal: Termi
             linear = baselines(run.design.encoder, materials.learned, materials.test, run.design.recipe.seed)
     scores = Scores.from_data(run.scores.to_data() | {"baselines": linear})
     directory.write_json(out / "scores.json", scores.to_data())
-    return Trained(run, out, scores, materials.test, seconds)
+    return Trained(run, out, scores, materials.test, seconds, page(run, table, out))
+
+
+def page(run: "Run", table: "Table", out: Path) -> Path | None:
+    """Write the report of a run; a run without one is a run all the same, and a note says why."""
+    import chainrule as cr
+
+    try:
+        cr.report(run, table, path=out / REPORT)
+    except ChainruleError as e:
+        warnings.warn(f"The report was not written: {e}", ChainruleWarning, stacklevel=2)
+        return None
+    return out / REPORT
 
 
 def report(done: Trained, terminal: Terminal) -> None:
@@ -88,7 +104,8 @@ def report(done: Trained, terminal: Terminal) -> None:
 def farewell(done: Trained, command: str, terminal: Terminal) -> None:
     """Say where the run is, and the command that predicts with it."""
     terminal.title("Next")
-    terminal.paragraph(f"The run is in {done.out}. Predict with it:")
+    about = "" if done.page is None else f" {done.page} is a page about it: open it in a browser."
+    terminal.paragraph(f"The run is in {done.out}.{about} Predict with it:")
     terminal.say()
     terminal.say(f"  {command}")
     if terminal.quiet:

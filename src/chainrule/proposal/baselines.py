@@ -19,30 +19,39 @@ def baselines(
     ``Materials`` has them. For counts the linear model is Poisson's. Names of metrics are those of ``run.evaluate``.
     """
     target = encoder.target
-    x, labels = _features(encoder, learned[0]), learned[1]
-    x_test, y_test = _features(encoder, test[0]), test[1]
+    x, labels = encoder.encode(learned[0]), learned[1]
+    x_test, y_test = encoder.encode(test[0]), test[1]
     if isinstance(target, ClassTarget):
-        return _classes(target, (x, target.encode(labels)), (x_test, target.encode(y_test)), seed)
+        truth, classes = target.encode(y_test), list(target.classes)
+        guessed = guesses(encoder, x, target.encode(labels), x_test, seed)
+        return {name: _values(metrics.classification(truth, p, classes)) for name, p in guessed.items()}
     y, truth = np.asarray(labels, float), np.asarray(y_test, float)
-    name, model = ("poisson", _poisson()) if isinstance(target, CountTarget) else ("ridge", _ridge())
-    guesses = {"mean": np.broadcast_to(y.mean(axis=0), truth.shape), name: _fitted(model, x, y).predict(x_test)}
-    return {name: _values(metrics.regression(truth, guess)) for name, guess in guesses.items()}
+    return {name: _values(metrics.regression(truth, p)) for name, p in guesses(encoder, x, y, x_test, seed).items()}
 
 
-def _classes(target: ClassTarget, learned: tuple, test: tuple, seed: int) -> dict[str, dict[str, float]]:
-    (x, y), (x_test, truth) = learned, test
-    count = len(target.classes)
+def guesses(encoder: Any, x: Any, y: np.ndarray, x_test: Any, seed: int = 0) -> dict[str, np.ndarray]:
+    """What the simple models answer to each test row: probabilities of classes, or values.
+
+    Inputs are those that the network reads; ``y`` holds codes of classes, or values in their own units.
+    """
+    learned, asked = _features(encoder, x), _features(encoder, x_test)
+    if isinstance(encoder.target, ClassTarget):
+        return _classes(len(encoder.target.classes), learned, y, asked, seed)
+    name, model = ("poisson", _poisson()) if isinstance(encoder.target, CountTarget) else ("ridge", _ridge())
+    mean = np.broadcast_to(y.mean(axis=0), (len(asked), *y.shape[1:]))
+    return {"mean": mean, name: _fitted(model, learned, y).predict(asked)}
+
+
+def _classes(count: int, x: np.ndarray, y: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     share = (np.bincount(y, minlength=count) + 1) / (len(y) + count)
-    linear = np.zeros((len(truth), count))
+    linear = np.zeros((len(asked), count))
     model = _fitted(_logistic(seed), x, y)
-    linear[:, model.classes_] = model.predict_proba(x_test)
-    guesses = {"majority": np.tile(share, (len(truth), 1)), "logistic": linear}
-    return {name: _values(metrics.classification(truth, p, list(target.classes))) for name, p in guesses.items()}
+    linear[:, model.classes_] = model.predict_proba(asked)
+    return {"majority": np.tile(share, (len(asked), 1)), "logistic": linear}
 
 
-def _features(encoder: Any, data: Any) -> np.ndarray:
+def _features(encoder: Any, x: Any) -> np.ndarray:
     """One row of float64 features for each example; codes of embedded columns as 0/1 columns."""
-    x = encoder.encode(data)
     if not isinstance(x, dict):
         x = np.asarray(x, float)
         return x.reshape(len(x), -1)

@@ -185,6 +185,11 @@ class Run:
         many = self.design.recipe.ensemble > 1
         return np.mean([np.asarray(f(member)) for member in z], axis=0) if many else np.asarray(f(z))
 
+    def _repr_html_(self) -> str:
+        from chainrule.reports.report import fragment  # the one import that goes up: a notebook asks the run itself
+
+        return fragment(self)
+
     def save(self, path: str | Path) -> None:
         """Write one file: design, encoders, parameters and history. Data only, checksummed, never half written."""
         from chainrule.train.saved import save
