@@ -7,7 +7,8 @@ import typer
 from chainrule.cli import inputs
 from chainrule.cli.options import ASCII, DECIMAL, JSON, NO_HEADER
 from chainrule.cli.pasted import pasted
-from chainrule.cli.terminal import Terminal, counted, width
+from chainrule.cli.terminal import Terminal, width
+from chainrule.proposal.names import counted
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table

@@ -49,7 +49,7 @@ def demo(which: WHICH = "cancer", out: OUT = None, seed: SEED = 0, json: JSON = 
     terminal.paragraph(story)
     terminal.say()
     table = inputs.read(data)
-    design = propose(table, data, target, "auto", None, 0, None, None, None, {"seed": seed})
+    design = propose(table, data, target, seed=seed)
     done = train(design, table, data, out, terminal)
     training.report(done, terminal)
     terminal.say()

@@ -65,7 +65,9 @@ def design(
     said = {"epochs": epochs, "time_budget": time_budget, "ensemble": ensemble, "seed": seed}
     said = {name: value for name, value in said.items() if value is not None}
     table = inputs.read(data, no_header, decimal)
-    proposed = propose(table, data, target, task, time, ahead, group, features, drop, said)
+    proposed = propose(
+        table, data, target, task=task, time=time, ahead=ahead, group=group, features=features, drop=drop, **said
+    )
     rows = with_target(proposed, table)
     x = proposed.encoder.fit(rows).encode(rows.take(slice(0, ROWS)))
     found = cr.summary(proposed.network, x)

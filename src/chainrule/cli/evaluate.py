@@ -5,8 +5,9 @@ from pathlib import Path
 
 from chainrule.cli import inputs
 from chainrule.cli.options import ASCII, DATA, DECIMAL, JSON, NO_HEADER, RUN
-from chainrule.cli.terminal import Terminal, counted
+from chainrule.cli.terminal import Terminal
 from chainrule.errors import ChainruleWarning
+from chainrule.proposal.names import counted
 
 EXAMPLES = ("chainrule evaluate last test.csv",)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,8 @@ from chainrule.cli.options import (
     TIME,
     TIME_BUDGET,
 )
-from chainrule.cli.terminal import Terminal, counted
+from chainrule.cli.terminal import Terminal
+from chainrule.proposal.names import counted
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -75,7 +76,9 @@ def fit(
     said = {name: value for name, value in said.items() if value is not None}
     table = inputs.read(data, no_header, decimal)
     if design is None:
-        proposed = propose(table, data, target, task, time, ahead, group, features, drop, said)
+        proposed = propose(
+            table, data, target, task=task, time=time, ahead=ahead, group=group, features=features, drop=drop, **said
+        )
     else:
         fixed = {"--task": task != "auto", "--time": time, "--ahead": ahead, "--group": group}
         fixed |= {"--features": features, "--drop": drop}
@@ -90,13 +93,14 @@ def propose(
     table: "Table",
     data: str,
     target: str | None,
-    task: str,
-    time: str | None,
-    ahead: int,
-    group: str | None,
-    features: list[str] | None,
-    drop: list[str] | None,
-    said: dict,
+    *,
+    task: str = "auto",
+    time: str | None = None,
+    ahead: int = 0,
+    group: str | None = None,
+    features: list[str] | None = None,
+    drop: list[str] | None = None,
+    **said: Any,
 ) -> "Design":
     """The design for a table, with a test part; names of columns are checked as options first."""
     import chainrule as cr

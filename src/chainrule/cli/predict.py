@@ -9,8 +9,9 @@ from typing import Any
 
 from chainrule.cli import inputs
 from chainrule.cli.options import ASCII, DATA, DECIMAL, JSON, NO_HEADER, RUN, WRITTEN
-from chainrule.cli.terminal import Terminal, counted
+from chainrule.cli.terminal import Terminal
 from chainrule.errors import LoadError
+from chainrule.proposal.names import counted
 
 EXAMPLES = (
     "chainrule predict last new.csv -o predictions.csv",

@@ -75,11 +75,6 @@ class Terminal:
         return not self.json and not self.quiet and sys.stderr.isatty()
 
 
-def counted(count: int, noun: str) -> str:
-    """A number of things: 1 row, 4,208 rows."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def width() -> int:
     """Columns to fill: the terminal's, within reason."""
     return min(100, max(40, shutil.get_terminal_size((80, 24)).columns))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.interruption import interruptible
 from chainrule.cli.pasted import pasted
-from chainrule.cli.terminal import Terminal, counted
+from chainrule.cli.terminal import Terminal
 from chainrule.errors import ChainruleError, ChainruleWarning, DesignError
+from chainrule.proposal.names import counted
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table

@@ -24,6 +24,11 @@ def absent(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Where nothing is there in a column of a table: NaN among numbers, None among words."""
+    return np.isnan(values) if values.dtype != object else np.array([v is None for v in values], bool)
+
+
 def plain_numbers(texts: Sequence[str]) -> np.ndarray | None:
     """The texts as float64, or None when one of them is not a number written with digits and a decimal point."""
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.data.cells import is_missing
 from chainrule.data.times import time_of
 
 _ID = re.compile(r"(.*[_ .-])?[iI][dD]|.*[a-z]I[dD]|uuid|index|row", re.ASCII)
@@ -28,7 +29,7 @@ def kind_of(name: str, values: np.ndarray) -> Kind:
     >>> kind_of("color", np.array(["red", "blue", "red", None], object))
     Kind(kind='category', reason='2 distinct texts in 3 rows', distinct=2, missing=1)
     """
-    gone = np.isnan(values) if values.dtype != object else np.array([v is None for v in values], bool)
+    gone = is_missing(values)
     present = values[~gone]
     missing, rows = int(gone.sum()), len(present)
     if not rows:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.cells import listed
+from chainrule.data.cells import is_missing, listed
 from chainrule.data.table import Table
 from chainrule.data.times import times_of
 from chainrule.errors import DataError
@@ -120,9 +120,9 @@ def _last(times: np.ndarray, size: int) -> np.ndarray:
 
 def expect_groups(name: str, values: np.ndarray) -> None:
     """Refuse a column of groups in which a row has none: nothing would say with which rows it must stay."""
-    gone = np.isnan(values) if values.dtype != object else np.array([v is None for v in values], bool)
-    if gone.any():
-        rows = listed("row", (np.flatnonzero(gone) + 1).tolist())
+    gone = np.flatnonzero(is_missing(values))
+    if len(gone):
+        rows = listed("row", (gone + 1).tolist())
         raise DataError(
             f"group column {name!r} is missing in {rows}. Every row needs its group: fill them in, or leave these rows "
             "out."

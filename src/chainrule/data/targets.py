@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import spec
-from chainrule.data.cells import absent, listed
+from chainrule.data.cells import absent, is_missing, listed
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError
 
@@ -240,7 +240,7 @@ def finite_numbers(name: str, values: Any) -> np.ndarray:
 def usable_rows(table: Table, target: str) -> Table:
     """The rows that have a target; one warning says how many were left out. DataError when none has one."""
     values = table[target]
-    gone = np.isnan(values) if values.dtype != object else np.array([v is None for v in values], bool)
+    gone = is_missing(values)
     if gone.all():
         raise DataError(f"target {target!r} is missing in all {table.rows} rows. Choose another target.")
     if not gone.any():

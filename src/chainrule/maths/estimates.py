@@ -69,6 +69,21 @@ def wilson(hits: float, trials: float) -> Estimate:
     return Estimate(share, min(max(center - half, 0.0), share), max(min(center + half, 1.0), share))
 
 
+def normal(rows: np.ndarray) -> tuple[float, float, float]:
+    """The mean of one value per row, and the interval (low, high) of the central limit theorem.
+
+    Equation
+        half = u * std(rows) / sqrt(n)
+        low = mean(rows) - half
+        high = mean(rows) + half  u = 1.96
+
+    >>> normal(np.array([1.0, 1.0]))
+    (1.0, 1.0, 1.0)
+    """
+    mean, half = float(rows.mean()), NORMAL_95 * float(rows.std()) / math.sqrt(len(rows))
+    return mean, mean - half, mean + half
+
+
 def bootstrap(statistics: Sequence[Statistic], weights: np.ndarray, replicates: int) -> Estimates:
     """The statistics at these weights, with the 95 % range over rows drawn again with replacement (always the same)."""
     values = [np.atleast_1d(s.of(weights)) for s in statistics]

@@ -41,11 +41,12 @@ def spread(features: np.ndarray, errors: np.ndarray) -> Spread:
     f = (features - center) / width
     mean = float(np.mean(errors**2)) or 1.0
     r, w = errors**2 / mean, np.zeros(f.shape[1])
-    information = f.T @ f + (SLACK + f.shape[1]) * np.eye(len(w))  # that of the log-variance does not depend on w
+    ridge = SLACK + len(w)
+    information = f.T @ f + ridge * np.eye(len(w))  # that of the log-variance does not depend on w
     for _ in range(STEPS):
         log_variance = np.clip(f @ w, -BOUND, BOUND)
         ratio = np.minimum(r * np.exp(-log_variance), 10.0)  # one wild error must not decide
-        step = np.linalg.solve(information, f.T @ (ratio - ratio.mean()) - (SLACK + f.shape[1]) * w)
+        step = np.linalg.solve(information, f.T @ (ratio - ratio.mean()) - ridge * w)
         w = w + step
         if np.abs(step).max(initial=0) < 1e-6:
             break

@@ -1,4 +1,4 @@
-"""Names: a list of them in so much room of a line, the rest as a count."""
+"""Names and counts in words: a list of names in so much room of a line, a number of things."""
 
 from collections.abc import Sequence
 
@@ -15,3 +15,12 @@ def few(names: Sequence[str], room: int) -> str:
             return text
     rest = f", {len(names) - 1:,} more" if len(names) > 1 else ""
     return names[0][: room - len(rest) - 1] + "…" + rest
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(4208, "row")
+    ('1 row', '4,208 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -6,6 +6,7 @@ Source: Hastie et al. 2009, chapter 18 (more columns than rows).
 import warnings
 
 from chainrule.errors import ChainruleWarning, DataError
+from chainrule.proposal.names import counted
 from chainrule.train.design import Reason
 
 LEAST, FEW = 10, 50
@@ -15,8 +16,8 @@ def expect_rows(rows: int, target: str) -> None:
     """Refuse fewer than 10 rows with a target, warn below 50."""
     if rows < LEAST:
         raise DataError(
-            f"The table has {counted(rows)} with a {target!r}: at least {LEAST} are needed, to train on some and "
-            "check on others."
+            f"The table has {counted(rows, 'row')} with a {target!r}: at least {LEAST} are needed, to train on some "
+            "and check on others."
         )
     if rows < FEW:
         warnings.warn(
@@ -25,15 +26,6 @@ def expect_rows(rows: int, target: str) -> None:
             ChainruleWarning,
             stacklevel=3,
         )
-
-
-def counted(rows: int) -> str:
-    """How many rows, in words.
-
-    >>> counted(1), counted(4208)
-    ('1 row', '4,208 rows')
-    """
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def wide_note(rows: int, columns: int) -> tuple[Reason, ...]:

@@ -14,8 +14,7 @@ from chainrule.data.targets import ClassTarget, CountTarget, NumberTarget
 from chainrule.errors import ChainruleWarning, DataError, DesignError
 from chainrule.maths.loss import Loss
 from chainrule.maths.losses import cross_entropy, huber, mean_squared_error, poisson_nll
-from chainrule.proposal.names import few
-from chainrule.proposal.rows import counted
+from chainrule.proposal.names import counted, few
 from chainrule.train.design import Reason
 
 TASKS = ("classification", "regression", "counts")
@@ -103,7 +102,7 @@ def classes(name: str, values: np.ndarray) -> Aim:
     k, share = len(labels), count.max() / count.sum()
     words = values.dtype == object
     often = [
-        f"{labels[i]} ({count[i]:,})" if words else f"class {labels[i]:g}: {counted(int(count[i]))}"
+        f"{labels[i]} ({count[i]:,})" if words else f"class {labels[i]:g}: {counted(int(count[i]), 'row')}"
         for i in np.argsort(-count, kind="stable")
     ]
     reasons = [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainrule.maths.estimates import NORMAL_95, wilson
+from chainrule.maths.estimates import normal, wilson
 from chainrule.reports.charts import Band, Line, chart, figures
 from chainrule.reports.facts import Facts
 from chainrule.reports.markup import Html, paragraph, section, table
@@ -59,11 +59,10 @@ def abstention(facts: Facts) -> Html:
 
 def estimate(wrong: np.ndarray, kind: str) -> tuple[float, float, float]:
     """The accuracy, or the mean distance, of some rows, with its interval."""
-    if kind == "classes":
-        e = wilson(float(len(wrong) - wrong.sum()), len(wrong))
-        return e.value, float(e.low or 0.0), float(e.high if e.high is not None else 1.0)
-    mean, half = float(wrong.mean()), NORMAL_95 * float(wrong.std()) / np.sqrt(len(wrong))
-    return mean, mean - half, mean + half
+    if kind != "classes":
+        return normal(wrong)
+    e = wilson(float(len(wrong) - wrong.sum()), len(wrong))
+    return e.value, float(e.low or 0.0), float(e.high if e.high is not None else 1.0)
 
 
 def _said(value: float, percent: bool) -> str:

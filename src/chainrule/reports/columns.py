@@ -6,10 +6,11 @@ import numpy as np
 
 from chainrule.data.encoders import Encoder
 from chainrule.data.kinds import Kind, kind_of
+from chainrule.proposal.names import counted
 from chainrule.reports.charts import spark
 from chainrule.reports.facts import Facts
 from chainrule.reports.markup import Html, folded, paragraph, section, table
-from chainrule.reports.words import clipped, counted, number, share
+from chainrule.reports.words import clipped, number, share
 
 MOST = 20
 """More columns than this are folded."""

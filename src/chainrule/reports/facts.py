@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.data.encoders import Encoder
 from chainrule.errors import ChainruleWarning
-from chainrule.maths.estimates import NORMAL_95
+from chainrule.maths.estimates import normal
 from chainrule.proposal.baselines import guesses
 from chainrule.reports.answers import Answers, answers, codes, decoded
 from chainrule.reports.importance import Importance, importance
@@ -79,9 +79,7 @@ class Facts:
         if own is None:
             return ()
         for name, other in self.others.items():
-            less = other.wrong - own.wrong
-            half = NORMAL_95 * float(less.std()) / np.sqrt(len(less))
-            found.append(Gain(name, float(less.mean()), float(less.mean()) - half, float(less.mean()) + half))
+            found.append(Gain(name, *normal(other.wrong - own.wrong)))
         return tuple(found)
 
     @cached_property

@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.data.encoders import Encoder
 from chainrule.data.table import Table
-from chainrule.maths.estimates import NORMAL_95
+from chainrule.maths.estimates import normal
 from chainrule.reports.answers import Answers, answers
 from chainrule.reports.rows import Examined
 from chainrule.train.run import Run
@@ -55,9 +55,7 @@ def importance(run: Run, rows: Examined, told: Answers) -> tuple[Importance, ...
             shuffled = answers(run, _shuffled(inputs, name, j, order), rows.truth[at], member)
             assert shuffled is not None
             more += (shuffled.surprise - told.surprise[at]) / REPEATS
-        half = NORMAL_95 * float(more.std()) / np.sqrt(count)
-        value = float(more.mean())
-        found.append(Importance(name, value, value - half, value + half))
+        found.append(Importance(name, *normal(more)))
     return tuple(sorted(found, key=lambda one: -one.value))
 
 

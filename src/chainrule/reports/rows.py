@@ -12,7 +12,7 @@ from chainrule.data.columns import column_of
 from chainrule.data.encoders import Encoder
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError, DataError
-from chainrule.reports.words import counted
+from chainrule.proposal.names import counted
 from chainrule.train.explained import recorded
 from chainrule.train.materials import Materials, from_arrays, from_table, with_target
 from chainrule.train.record import hash_of, record_of_table
@@ -80,7 +80,7 @@ def examined(run: Run, X: Any = None, y: Any = None) -> tuple[Run, Examined]:
     if own is None:
         return run, _new(run, X, y)
     if run.left_out is None:
-        run = replace(run, left_out=_left_out(own), learned=run.known)
+        run = replace(run, left_out=own.left_out, learned=run.known)
     return run, _of_own(run, own)
 
 
@@ -183,8 +183,3 @@ def _with(run: Run, X: Any, y: Any) -> Table:
 
 def _numbered(table: Table) -> Table:
     return Table({**table.columns, ROW: np.arange(1.0, table.rows + 1)}, table.origin)
-
-
-def _left_out(own: Materials) -> tuple | None:
-    train, held = own.train, own.held
-    return (train.x, train, own.folds) if own.folds is not None else held and (train.x, held, None)

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.data.cells import is_missing
 from chainrule.maths.estimates import NORMAL_95, wilson
 from chainrule.reports.answers import Answers
 from chainrule.reports.facts import Facts
@@ -79,12 +80,11 @@ def of_column(name: str, values: np.ndarray, told: Answers) -> Iterator[Slice]:
 
 def parts(name: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Which rows belong to each slice of a column."""
+    gone = is_missing(values)
     if values.dtype == object:
-        gone = np.array([v is None for v in values], bool)
         for word, _ in Counter(v for v in values if v is not None).most_common(MOST_WORDS):
             yield f"{name} = {clipped(word)}", np.array([v == word for v in values], bool)
     else:
-        gone = np.isnan(values)
         present = values[~gone]
         distinct = np.unique(present)
         if 1 < len(distinct) <= 6:
@@ -126,5 +126,5 @@ def holm(found: list[Slice]) -> list[Slice]:
     for rank, i in enumerate(order):
         s = found[i]
         most = max(most, min(1.0, (len(found) - rank) * s.p))
-        adjusted.append(Slice(s.name, s.rows, s.wrong, s.low, s.high, s.elsewhere, most))
+        adjusted.append(replace(s, p=most))
     return adjusted

@@ -1,14 +1,13 @@
 """The style of a report, below one class, so that it may stand in a notebook; colors are those of explanations."""
 
+from chainrule.equations.prints.page_style import DAY, NIGHT
 from chainrule.equations.prints.page_style import SCOPE as EQUATIONS
 
 SCOPE = "chainrule-report"
 
 STYLE = """
 .SCOPE {
-  --ink: #1d1c1a; --faint: #69655c; --paper: #fffdf9; --rule: #e2dccf; --mark: #f3eddf;
-  --link: #1d4f91; --good: #2b6b47; --bad: #b3261e; --other: #805b00;
-  --c0: #69655c; --c1: #1d5fa8; --c2: #c25e00; --c3: #2b7a50; --c4: #9a3a86; --c5: #6d6a00; --c6: #b3261e;
+DAY  --c0: #69655c; --c1: #1d5fa8; --c2: #c25e00; --c3: #2b7a50; --c4: #9a3a86; --c5: #6d6a00; --c6: #b3261e;
   --c7: #3d6f7d; --c8: #6a4fb3;
   color-scheme: light dark; box-sizing: border-box; max-width: 72rem; margin: 0 auto; padding: 2rem 1.5rem 3rem;
   background: var(--paper); color: var(--ink);
@@ -16,9 +15,7 @@ STYLE = """
 }
 @media (prefers-color-scheme: dark) {
   .SCOPE {
-    --ink: #e9e5db; --faint: #a39d90; --paper: #191a1c; --rule: #37363a; --mark: #26272b;
-    --link: #9cc3f5; --good: #86cfa5; --bad: #ff9a90; --other: #e3bb62;
-    --c0: #a39d90; --c1: #7db4f0; --c2: #f0a050; --c3: #7fcfa2; --c4: #e096cf; --c5: #cfc95c; --c6: #ff9a90;
+NIGHT    --c0: #a39d90; --c1: #7db4f0; --c2: #f0a050; --c3: #7fcfa2; --c4: #e096cf; --c5: #cfc95c; --c6: #ff9a90;
     --c7: #8cc7d6; --c8: #b9a5f5;
   }
 }
@@ -120,7 +117,7 @@ COLORS
   .SCOPE h2 { break-after: avoid; }
 }
 """.replace("COLORS", "\n".join(f".SCOPE .c{k} {{ --color: var(--c{k}); }}" for k in range(9)))
-STYLE = STYLE.replace("SCOPE", SCOPE).replace("EQUATIONS", EQUATIONS)
+STYLE = STYLE.replace("SCOPE", SCOPE).replace("EQUATIONS", EQUATIONS).replace("DAY", DAY).replace("NIGHT", NIGHT)
 
 GROUND = """
 html { background: #fffdf9; }

@@ -1,10 +1,11 @@
 """The weight of each column: what is lost when its values are shuffled."""
 
+from chainrule.proposal.names import counted
 from chainrule.reports.charts import gauge
 from chainrule.reports.facts import Facts
 from chainrule.reports.importance import MOST_COLUMNS, REPEATS
 from chainrule.reports.markup import Html, folded, paragraph, section, table
-from chainrule.reports.words import clipped, counted, interval, number
+from chainrule.reports.words import clipped, interval, number
 
 SHOWN = 15
 """So many columns stand first; the others open on demand."""

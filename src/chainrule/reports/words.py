@@ -1,7 +1,6 @@
 """Words: numbers, shares and intervals as they are said on the page."""
 
 import math
-from collections.abc import Sequence
 
 
 def number(value: float | None) -> str:
@@ -58,27 +57,6 @@ def interval(low: float | None, high: float | None, said=number) -> str:
     '90.0 % to 95.0 %'
     """
     return "–" if low is None or high is None else f"{said(low)} to {said(high)}"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "row"), counted(4208, "row")
-    ('1 row', '4,208 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def listed(names: Sequence[object], most: int = 6) -> str:
-    """Names in a row.
-
-    >>> listed(["a", "b", "c"]), listed("abcdefgh", 3)
-    ('a, b and c', 'a, b, c and 5 more')
-    """
-    shown = [str(name) for name in names[:most]]
-    if len(names) > most:
-        return f"{', '.join(shown)} and {len(names) - most} more"
-    return " and ".join([*filter(None, [", ".join(shown[:-1])]), *shown[-1:]])
 
 
 def clipped(text: object, most: int = 28) -> str:

@@ -66,7 +66,8 @@ def learned(design: Design, seen: Any, rows: Rows, outputs: np.ndarray, member: 
     loss, target = design.loss, design.encoder.target
     kept = np.flatnonzero(rows.w > 0)
     count = len(kept)
-    known = typical(features_of(seen)) if features_of(seen).shape[1] else None
+    features = features_of(seen)
+    known = typical(features) if features.shape[1] else None
     x, y = features_of(rows.x)[kept], np.asarray(rows.y)[kept]
     z = outputs[..., kept, :]
     of = None if member is None else member[kept]

@@ -72,7 +72,7 @@ def execute(
         _told(job, standing),
         materials.record,
         data=materials.learned,
-        left_out=_left_out(materials),
+        left_out=materials.left_out,
     )
     if materials.test is not None:
         with warnings.catch_warnings():
@@ -90,11 +90,6 @@ def final_params(job: Job, standing: Standing) -> Params:
     members = standing.state.members
     chosen = members.best.params if job.plan.stops_early else members.average if job.plan.averaged else members.params
     return jax.tree.map(np.asarray, chosen)
-
-
-def _left_out(materials: Materials) -> tuple | None:
-    train, held = materials.train, materials.held
-    return (train.x, train, materials.folds) if materials.folds is not None else held and (train.x, held, None)
 
 
 def _warn(materials: Materials) -> None:

@@ -43,6 +43,13 @@ class Materials:
     folds: np.ndarray | None = None
     """The member of the ensemble that each row to train on is left out by, when each has a part of its own."""
 
+    @property
+    def left_out(self) -> tuple[Any, Rows, np.ndarray | None] | None:
+        """What a run keeps as ``left_out``; None when all rows are learned from."""
+        if self.folds is not None:
+            return self.train.x, self.train, self.folds
+        return None if self.held is None else (self.train.x, self.held, None)
+
 
 def from_table(
     design: Design, data: Any, fitted: bool = False, sample_weight: Any = None, validation: Any = None

@@ -59,9 +59,10 @@ class Run:
 
     def outputs(self, data: Any) -> np.ndarray:
         """The raw last layer: (rows, outputs), with the members of an ensemble as a first axis."""
-        return self._outputs(self.design.encoder.encode(data))
+        return self.outputs_of(self.design.encoder.encode(data))
 
-    def _outputs(self, x: Any) -> np.ndarray:
+    def outputs_of(self, x: Any) -> np.ndarray:
+        """The same, of inputs that are encoded already."""
         rows, many = arrays.rows_of(x), self.design.recipe.ensemble > 1
         apply = _ensemble if many else _single
         parts = []
@@ -94,7 +95,7 @@ class Run:
         When all members left out the same rows, the outputs have the members in front.
         """
         seen, rows, member = self.left_out
-        z = self._outputs(rows.x)
+        z = self.outputs_of(rows.x)
         return seen, rows, z if member is None else z[member, np.arange(len(member))], member
 
     def predict(self, data: Any) -> np.ndarray:

@@ -23,16 +23,18 @@ def predict_interval(run: "Run", data: Any, coverage: float) -> tuple[np.ndarray
     if run.design.loss.task != "regression":
         raise DataError("This run predicts classes: an interval is for numbers. Use run.predict_set(X).")
     known = _known(run, "predict_interval")
-    answers, scale = _answers(run, known, data)
+    x = run.design.encoder.encode(data)
+    answers = predictions(run.design, _members(run, x))
+    columns, scale = _columns(known, x, answers)
+    asked = _asked(known, columns)
     bounds = []
     for j in range(scale.shape[1]):
         own = [r[:, j] for r in known.scores]
-        bounds.append(conformal.interval(answers[..., j], scale[:, j], own, coverage))
-    lower, upper = (np.stack(side, axis=1) for side in zip(*bounds, strict=True))
+        bounds.append(conformal.interval(asked[..., j], scale[:, j], own, coverage))
+    lower, upper = (np.stack(side, axis=1).reshape(answers.shape[1:]) for side in zip(*bounds, strict=True))
     if isinstance(run.design.encoder.target, CountTarget):
         lower = np.maximum(lower, 0.0)
-    shape = run.design.encoder.target.decode(np.zeros((len(lower), lower.shape[1]), np.float32)).shape
-    return lower.reshape(shape), upper.reshape(shape)
+    return lower, upper
 
 
 def predict_set(run: "Run", data: Any, coverage: float) -> np.ndarray:
@@ -44,7 +46,9 @@ def predict_set(run: "Run", data: Any, coverage: float) -> np.ndarray:
         use = "run.predict_interval(X)" if run.design.loss.task == "regression" else "run.predict_proba(X)"
         raise DataError(f"predict_set: this run does not choose one of several classes. Use {use}.")
     known = _known(run, "predict_set")
-    return conformal.classes(_probabilities(run, known, run.outputs(data)), known.scores, coverage)
+    z = _members(run, run.design.encoder.encode(data))
+    p = probabilities(run.design.loss, z, known.temperature, known.rows)
+    return conformal.classes(_asked(known, p), known.scores, coverage)
 
 
 def confidence(run: "Run", data: Any) -> Table:
@@ -54,11 +58,11 @@ def confidence(run: "Run", data: Any) -> Table:
         raise DataError(_own_loss(run, "confidences", "how sure the answers are"))
     known = _known(run, "confidence")
     x = run.design.encoder.encode(data)
-    ood = np.full(len(features_of(x)), np.nan) if known.typical is None else known.typical(features_of(x))
+    z, features = _members(run, x), features_of(x)
+    ood = np.full(len(features), np.nan) if known.typical is None else known.typical(features)
     if loss.task == "regression":
-        return _of_numbers(run, known, data, ood)
-    z = run.outputs(data)
-    p = np.asarray(probabilities(loss, z if z.ndim == 3 else z[None], known.temperature, known.rows))
+        return _of_numbers(known, *_columns(known, x, predictions(run.design, z)), ood)
+    p = probabilities(loss, z, known.temperature, known.rows)
     if loss.task == "multilabel":
         p = np.stack([1 - p, p], axis=-1)
     mean = p.mean(axis=0)
@@ -69,8 +73,7 @@ def confidence(run: "Run", data: Any) -> Table:
     return _table(sure, total, within, np.maximum(total - within, 0.0), ood)
 
 
-def _of_numbers(run: "Run", known: Confidence, data: Any, ood: np.ndarray) -> Table:
-    answers, scale = _answers(run, known, data, apart=True)
+def _of_numbers(known: Confidence, answers: np.ndarray, scale: np.ndarray, ood: np.ndarray) -> Table:
     between = answers.std(axis=0)
     total = scale**2 + between**2
     kept = 1 - total.sum(axis=1) / max(float(np.sum(known.variance)), 1e-300)
@@ -84,23 +87,23 @@ def _table(*columns: np.ndarray) -> Table:
     return Table({name: np.asarray(column, np.float64) for name, column in zip(names, columns, strict=True)})
 
 
-def _answers(run: "Run", known: Confidence, data: Any, apart: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Answers (members, rows, columns) in y's units, and the spread (rows, columns) around them.
-
-    Members are told ``apart`` where asked, and where each has scores of its own.
-    """
-    z = run.outputs(data)
-    several = predictions(run.design, z if z.ndim == 3 else z[None])
-    several = several.reshape(*several.shape[:2], -1)
-    mean = several.mean(axis=0)
-    x = features_of(run.design.encoder.encode(data))
-    scale = np.stack([s(spread_features(x, mean[:, j])) for j, s in enumerate(known.spread)], axis=1)
-    return (several if apart or len(known.scores) > 1 else mean[None]), scale
+def _members(run: "Run", x: Any) -> np.ndarray:
+    """The outputs of each member (members, rows, outputs); a single network is the only one."""
+    z = run.outputs_of(x)
+    return z if z.ndim == 3 else z[None]
 
 
-def _probabilities(run: "Run", known: Confidence, z: np.ndarray) -> np.ndarray:
-    p = probabilities(run.design.loss, z if z.ndim == 3 else z[None], known.temperature, known.rows)
-    return p if len(known.scores) > 1 else p.mean(axis=0)[None]
+def _asked(known: Confidence, answers: np.ndarray) -> np.ndarray:
+    """The answers of each member where each has scores of its own, else their mean as the only one."""
+    return answers if len(known.scores) > 1 else answers.mean(axis=0)[None]
+
+
+def _columns(known: Confidence, x: Any, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Answers (members, rows, columns) in y's units, and the spread (rows, columns) around their mean."""
+    columns = answers.reshape(*answers.shape[:2], -1)
+    mean, features = columns.mean(axis=0), features_of(x)
+    scale = [s(spread_features(features, mean[:, j])) for j, s in enumerate(known.spread)]
+    return columns, np.stack(scale, axis=1)
 
 
 def _bits(p: np.ndarray) -> np.ndarray:

@@ -2,19 +2,25 @@
 
 SCOPE = "chainrule-explanation"
 
-STYLE = """
-.SCOPE {
+DAY = """\
   --ink: #1d1c1a; --faint: #69655c; --paper: #fffdf9; --rule: #e2dccf; --mark: #f3eddf;
   --link: #1d4f91; --good: #2b6b47; --bad: #b3261e; --other: #805b00;
-  color-scheme: light dark; box-sizing: border-box; max-width: 68rem; margin: 0 auto; padding: 2rem 1.5rem 3rem;
+"""
+NIGHT = """\
+    --ink: #e9e5db; --faint: #a39d90; --paper: #191a1c; --rule: #37363a; --mark: #26272b;
+    --link: #9cc3f5; --good: #86cfa5; --bad: #ff9a90; --other: #e3bb62;
+"""
+"""The colors of every page, by day and by night."""
+
+STYLE = """
+.SCOPE {
+DAY  color-scheme: light dark; box-sizing: border-box; max-width: 68rem; margin: 0 auto; padding: 2rem 1.5rem 3rem;
   background: var(--paper); color: var(--ink);
   font: 1.0625rem/1.6 "STIX Two Text", "Latin Modern Roman", "Palatino Linotype", Palatino, Georgia, serif;
 }
 @media (prefers-color-scheme: dark) {
   .SCOPE {
-    --ink: #e9e5db; --faint: #a39d90; --paper: #191a1c; --rule: #37363a; --mark: #26272b;
-    --link: #9cc3f5; --good: #86cfa5; --bad: #ff9a90; --other: #e3bb62;
-  }
+NIGHT  }
 }
 .SCOPE h1 { margin: 0 0 .5rem; font-size: 1.9rem; font-weight: 600; line-height: 1.25; color: inherit; }
 .SCOPE h2 { margin: 2.75rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--rule);
@@ -106,4 +112,5 @@ STYLE = """
   .SCOPE a::after { display: none; }
   .SCOPE details::details-content { content-visibility: visible; display: block; height: auto; }
 }
-""".replace("SCOPE", SCOPE)
+"""
+STYLE = STYLE.replace("SCOPE", SCOPE).replace("DAY", DAY).replace("NIGHT", NIGHT)
