@@ -15,6 +15,13 @@ def above_zero(value: float | None) -> float | None:
     return value
 
 
+def share(value: float | None) -> float | None:
+    """Refuse what is no share of a whole."""
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{value} is not a share between 0 and 1, such as 0.9.")
+    return value
+
+
 DATA = Annotated[
     str,
     typer.Argument(
@@ -89,3 +96,27 @@ WRITTEN = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="Print only the run directory.")]
 ASCII = Annotated[bool, typer.Option("--ascii", help="No Unicode symbols. Automatic where they cannot be shown.")]
+COVERAGE = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        metavar="SHARE",
+        callback=share,
+        help="Add the columns lower and upper, or for classes set, that hold the truth this often, such as 0.9.",
+    ),
+]
+CONFIDENCE = Annotated[
+    bool,
+    typer.Option(
+        "--confidence", help="Add the columns confidence, entropy, aleatoric, epistemic and ood (how unlike training)."
+    ),
+]
+ABSTAIN = Annotated[
+    float | None,
+    typer.Option(
+        "--abstain-below",
+        metavar="SHARE",
+        callback=share,
+        help="Leave the prediction empty where the confidence is below this.",
+    ),
+]

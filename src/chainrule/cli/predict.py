@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli import inputs
-from chainrule.cli.options import ASCII, DATA, DECIMAL, JSON, NO_HEADER, RUN, WRITTEN
+from chainrule.cli.options import ABSTAIN, ASCII, CONFIDENCE, COVERAGE, DATA, DECIMAL, JSON, NO_HEADER, RUN, WRITTEN
 from chainrule.cli.terminal import Terminal
 from chainrule.errors import LoadError
 from chainrule.proposal.names import counted
 
+SEPARATOR = " | "
+"""Between the classes of a set."""
 EXAMPLES = (
     "chainrule predict last new.csv -o predictions.csv",
     "chainrule predict runs/houses-001 new.csv > predictions.csv",
+    "chainrule predict last new.csv --coverage 0.9 --abstain-below 0.8 -o predictions.csv",
 )
 
 
@@ -25,13 +28,17 @@ def predict(
     output: WRITTEN = None,
     no_header: NO_HEADER = False,
     decimal: DECIMAL = None,
+    coverage: COVERAGE = None,
+    confidence: CONFIDENCE = False,
+    abstain_below: ABSTAIN = None,
     json: JSON = False,
     ascii: ASCII = False,
 ) -> None:
     """Predict every row of a table.
 
     CSV with a column `prediction` and, for classes, the probability of each. The table needs the columns that the
-    network was trained on, in any order; its target may be missing.
+    network was trained on, in any order; its target may be missing. With --coverage 0.9 come the columns `lower` and
+    `upper`, or for classes `set`: they hold the truth in about 90 of 100 rows.
     """
     import chainrule as cr
     from chainrule.train import cache
@@ -40,11 +47,17 @@ def predict(
     cache.enable()
     path = inputs.run_path(run)
     loaded = cr.load(path)
-    columns = predicted(loaded, inputs.read_for(loaded.record, data, no_header, decimal))
+    table = inputs.read_for(loaded.record, data, no_header, decimal)
+    columns = predicted(loaded, table) | how_sure(loaded, table, coverage, confidence or abstain_below is not None)
+    if abstain_below is not None:
+        answers = zip(columns["prediction"], columns["confidence"], strict=True)
+        columns["prediction"] = ["" if sure < abstain_below else answer for answer, sure in answers]
     rows = len(columns["prediction"])
     if output is not None:
         write(output, as_csv(columns))
         terminal.say(f"{counted(rows, 'prediction')} {'is' if rows == 1 else 'are'} in {output}.")
+        if abstain_below is not None:
+            terminal.say(f"{columns['prediction'].count('')} of them left empty: their confidence is below the limit.")
         terminal.answer({"run": str(path), "rows": rows, "output": str(output)})
     elif json:
         terminal.answer({"run": str(path), "rows": rows, "columns": columns})
@@ -64,6 +77,24 @@ def predicted(run: Any, table: Any) -> dict[str, list]:
     labels = target.decode(probabilities.argmax(axis=1))
     columns = {f"probability {label}": probabilities[:, j].tolist() for j, label in enumerate(run.classes_)}
     return {"prediction": labels.tolist()} | columns
+
+
+def how_sure(run: Any, table: Any, coverage: float | None, confidence: bool) -> dict[str, list]:
+    """The columns that say how far the answers can be trusted."""
+    from chainrule.data.targets import ClassTarget
+
+    columns: dict[str, list] = {}
+    if coverage is not None and isinstance(run.design.encoder.target, ClassTarget):
+        sets, labels = run.predict_set(table, coverage), [str(c) for c in run.classes_]
+        columns["set"] = [
+            SEPARATOR.join(label for label, held in zip(labels, row, strict=True) if held) for row in sets
+        ]
+    elif coverage is not None:
+        lower, upper = run.predict_interval(table, coverage)
+        columns |= {"lower": lower.tolist(), "upper": upper.tolist()}
+    if confidence:
+        columns |= {name: column.tolist() for name, column in run.confidence(table).columns.items()}
+    return columns
 
 
 def as_csv(columns: dict[str, list]) -> str:

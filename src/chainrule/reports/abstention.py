@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from chainrule.maths.estimates import normal, wilson
+from chainrule.maths.selective import SHARES, mean_size, share_right
 from chainrule.reports.charts import Band, Line, chart, figures
 from chainrule.reports.facts import Facts
 from chainrule.reports.markup import Html, paragraph, section, table
 from chainrule.reports.scale import Axis, axis
 from chainrule.reports.words import level, number, share
-
-SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 
 def abstention(facts: Facts) -> Html:
@@ -59,9 +57,7 @@ def abstention(facts: Facts) -> Html:
 
 def estimate(wrong: np.ndarray, kind: str) -> tuple[float, float, float]:
     """The accuracy, or the mean distance, of some rows, with its interval."""
-    if kind != "classes":
-        return normal(wrong)
-    e = wilson(float(len(wrong) - wrong.sum()), len(wrong))
+    e = share_right(wrong) if kind == "classes" else mean_size(wrong)
     return e.value, float(e.low or 0.0), float(e.high if e.high is not None else 1.0)
 
 

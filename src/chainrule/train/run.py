@@ -159,17 +159,19 @@ class Run:
         """
         return uncertainty.confidence(self, data)
 
+    def abstention(self, data: Any, y: Any = None) -> Table:
+        """The price of staying silent where the run is not sure: a table with a row for each share that is answered.
+
+        ``answered`` of the rows, the surest ones, have a ``confidence`` of at least ``threshold``; on them ``score`` is
+        the accuracy (for numbers the mean absolute error), with its 95 % interval ``low`` to ``high``. Takes a table
+        with the target column, or (X, y): rows that training did not see.
+        """
+        return uncertainty.abstention(self, data, y)
+
     def evaluate(self, data: Any, y: Any = None) -> Scores:
         """Metrics with 95 % intervals: on a table with the target column, or on (X, y)."""
-        target, loss = self.design.encoder.target, self.design.loss
-        if isinstance(self.design.encoder, Encoder) and y is None:
-            data = with_target(self.design, Table.of(data))
-            y = data[target.name]
-        if y is None:
-            raise DataError("evaluate: y is missing. Pass the targets: run.evaluate(X, y).")
-        truth = target.encode(y)
-        if len(truth) != arrays.rows_of(data):
-            raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(truth)}.")
+        loss, target = self.design.loss, self.design.encoder.target
+        data, y, truth = self.with_truth(data, y)
         if not isinstance(loss, Loss):
             members = self.outputs(data) if self.design.recipe.ensemble > 1 else self.outputs(data)[None]
             return Scores(metrics.mean("loss", np.mean([np.asarray(loss(z, truth)) for z in members], axis=0)))
@@ -180,6 +182,18 @@ class Run:
         measure = metrics.counts if isinstance(loss, PoissonNLL) else metrics.regression
         prediction = self.predict(data)
         return Scores(measure(np.asarray(y, float).reshape(prediction.shape), prediction))
+
+    def with_truth(self, data: Any, y: Any = None) -> tuple[Any, Any, np.ndarray]:
+        """The rows that have a target, the target as given (of a table its column), and as losses read it."""
+        if isinstance(self.design.encoder, Encoder) and y is None:
+            data = with_target(self.design, Table.of(data))
+            y = data[self.design.encoder.target.name]
+        if y is None:
+            raise DataError("evaluate: y is missing. Pass the targets: run.evaluate(X, y).")
+        truth = self.design.encoder.target.encode(y)
+        if len(truth) != arrays.rows_of(data):
+            raise DataError(f"evaluate: X has {arrays.rows_of(data)} rows and y has {len(truth)}.")
+        return data, y, truth
 
     def _over_members(self, f: Callable, z: np.ndarray) -> np.ndarray:
         """``f`` of the outputs; of an ensemble, its mean over the members."""

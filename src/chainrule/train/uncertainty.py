@@ -1,14 +1,16 @@
 """Uncertainty: a run's intervals, sets and table of confidence, from what the rows left out taught."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.data.table import Table
 from chainrule.data.targets import ClassTarget, CountTarget
-from chainrule.errors import DataError
+from chainrule.errors import ChainruleWarning, DataError
 from chainrule.maths import conformal
 from chainrule.maths.losses import Loss
+from chainrule.maths.selective import mean_size, selective, share_right
 from chainrule.train.confidence import Confidence, features_of, predictions, probabilities, spread_features
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ def predict_interval(run: "Run", data: Any, coverage: float) -> tuple[np.ndarray
     if run.design.loss.task != "regression":
         raise DataError("This run predicts classes: an interval is for numbers. Use run.predict_set(X).")
     known = _known(run, "predict_interval")
+    _warn_of_drift(run)
     x = run.design.encoder.encode(data)
     answers = predictions(run.design, _members(run, x))
     columns, scale = _columns(known, x, answers)
@@ -46,6 +49,7 @@ def predict_set(run: "Run", data: Any, coverage: float) -> np.ndarray:
         use = "run.predict_interval(X)" if run.design.loss.task == "regression" else "run.predict_proba(X)"
         raise DataError(f"predict_set: this run does not choose one of several classes. Use {use}.")
     known = _known(run, "predict_set")
+    _warn_of_drift(run)
     z = _members(run, run.design.encoder.encode(data))
     p = probabilities(run.design.loss, z, known.temperature, known.rows)
     return conformal.classes(_asked(known, p), known.scores, coverage)
@@ -71,6 +75,22 @@ def confidence(run: "Run", data: Any) -> Table:
     if loss.task == "multilabel":
         sure, total, within = sure.min(axis=1), total.sum(axis=1), within.sum(axis=1)
     return _table(sure, total, within, np.maximum(total - within, 0.0), ood)
+
+
+def abstention(run: "Run", data: Any, y: Any = None) -> Table:
+    """Columns answered, threshold, score, low and high, one row for each share of the rows that is answered."""
+    data, y, truth = run.with_truth(data, y)
+    sure = np.asarray(run.confidence(data)["confidence"])
+    if isinstance(run.design.encoder.target, ClassTarget):
+        estimate, wrong = share_right, np.asarray(run.predict_proba(data).argmax(axis=1) != truth, float)
+    elif run.design.loss.task == "multilabel":
+        estimate, wrong = share_right, np.asarray((run.predict(data) != np.asarray(y)).any(axis=1), float)
+    else:
+        away = np.abs(run.predict(data) - np.asarray(y, float).reshape(len(sure), -1).squeeze())
+        estimate, wrong = mean_size, away.reshape(len(sure), -1).mean(axis=1)
+    names = ("answered", "threshold", "score", "low", "high")
+    rows = selective(sure, wrong, estimate)
+    return Table({name: np.array([row[i] for row in rows], np.float64) for i, name in enumerate(names)})
 
 
 def _of_numbers(known: Confidence, answers: np.ndarray, scale: np.ndarray, ood: np.ndarray) -> Table:
@@ -118,6 +138,18 @@ def _known(run: "Run", asked: str) -> Confidence:
             'or with ensemble=8, validation="cross".'
         )
     return known
+
+
+def _warn_of_drift(run: "Run") -> None:
+    time = run.design.recipe.split.time
+    if time is not None:
+        warnings.warn(
+            f"Rows are ordered by {time}, so what was left out lies before what is predicted: coverage holds as long "
+            "as new rows are like the last ones. Compare run.predict_interval or run.predict_set with what really came "
+            "in from time to time, and fit again when it falls short.",
+            ChainruleWarning,
+            stacklevel=4,
+        )
 
 
 def _coverage(coverage: Any) -> float:
