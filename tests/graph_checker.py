@@ -63,7 +63,7 @@ def check(f, *args, wrt: Sequence[int] = (0,), opaque: Sequence[str] = (), merge
         if n.op in ("input", "carry", "drawn") and key in values
     }
     found = evaluate(order, known)
-    scales: dict[Node, float] = {}
+    scales: dict[Node, np.ndarray] = {}
     for node in order:
         scales[node] = magnitude(whole(node), found, scales)
         key, view = graph.traced.get(node, ((), None))
@@ -89,14 +89,14 @@ def _compare_gradients(report: Report, back: Backward, found: dict, slopes: dict
         found[after] = shifted(of_node(slopes[key], view), full(start, found), carry.axes[0], after.reverse)
     parts = [v for contributions in back.parts.values() for _, v in contributions]
     found |= evaluate(reachable([*back.delta.values(), *parts], {}), found)
-    scales: dict[Node, float] = {}
+    scales: dict[Node, np.ndarray] = {}
     for node, delta in back.delta.items():
-        scale = max(magnitude(v, found, scales) for _, v in back.parts[node])
-        scales[delta.node] = max(scale, scales.get(delta.node, 0.0))
+        scale = max(magnitude(v, found, scales).max(initial=0.0) for _, v in back.parts[node])
+        scales[delta.node] = np.maximum(np.full(delta.node.shape, scale), scales.get(delta.node, 0.0))
         found_at = variables(graph, node)
         if found_at and all(key in slopes for key, _ in found_at):
             report.gradients.append(node)
-            expected = sum(summed(slopes[key], view) for key, view in found_at)
+            expected = np.sum([summed(slopes[key], view) for key, view in found_at], axis=0)
             compare(report, f"gradient by {node!r}", full(delta, found), expected, scale)
 
 
@@ -105,7 +105,7 @@ def variables(graph: Graph, node: Node) -> tuple[tuple[tuple[int, ...], View], .
     return (graph.traced[node], *graph.twins.get(node, ())) if node in graph.traced else ()
 
 
-def compare(report: Report, what: str, got: np.ndarray, expected: np.ndarray, scale: float) -> None:
+def compare(report: Report, what: str, got: np.ndarray, expected: np.ndarray, scale: np.ndarray | float) -> None:
     """Note a difference that is large beside a scale, or a value that is not finite in one only."""
     if got.shape != expected.shape:
         report.faults.append(f"{what}: shape {got.shape} for {expected.shape}")
@@ -115,7 +115,7 @@ def compare(report: Report, what: str, got: np.ndarray, expected: np.ndarray, sc
     if not np.array_equal(got[~finite], expected[~finite], equal_nan=True):
         report.faults.append(f"{what}: not finite at other places")
         return
-    error = np.abs(got[finite] - expected[finite]).max(initial=0.0) / max(scale, 1e-300)
+    error = np.abs(got[finite] - expected[finite]).max(initial=0.0) / max(np.max(scale, initial=0.0), 1e-300)
     if not error <= TOLERANCE:
         report.faults.append(f"{what}: {error:.1e}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.equations import formula
 from chainrule.equations.checks import meaning
-from chainrule.equations.derivation import algebra, axes, backward, compose, derive, merge, rules
+from chainrule.equations.derivation import algebra, axes, backward, compose, merge, rules, traces
 from chainrule.equations.derivation.algebra import Ratio
 from chainrule.equations.derivation.compose import Composer
 from chainrule.equations.formula import Call, Matrix, Number, Place, Power, Sum, Symbol, Total
@@ -460,9 +460,9 @@ def _rewrites() -> Iterator[Mutation]:
         "a number for N": lambda f: Number(f.value * 5**f.power),
     }.items():
         wrong = lambda right, c=change: lambda *a: {n: c(f) for n, f in (right(*a) or {}).items()}  # noqa: E731
-        yield Mutation(f"scales: {what}", ((derive, "scales"),), wrong)
-    yield Mutation("scales: N for a number", ((derive, "scales"),), lambda right: _grown(right, 1))
-    yield Mutation("scales: 1 / N for a number", ((derive, "scales"),), lambda right: _grown(right, -1))
+        yield Mutation(f"scales: {what}", ((traces, "scales"),), wrong)
+    yield Mutation("scales: N for a number", ((traces, "scales"),), lambda right: _grown(right, 1))
+    yield Mutation("scales: 1 / N for a number", ((traces, "scales"),), lambda right: _grown(right, -1))
     table = lift_elementwise.FUNCTIONS
     swaps = "add:subtract mul:add div:multiply sub:add max:minimum min:maximum exp:exp2 exp2:exp log:log1p log1p:log "
     swaps += "expm1:exp tanh:sin sin:cos cos:sin tan:tanh asin:arctan acos:arcsin atan:arcsin sinh:cosh cosh:sinh "

@@ -20,6 +20,7 @@ from chainrule.layers.join import Add, Concatenate, Select
 from chainrule.layers.layer import Layer
 from chainrule.layers.layer_norm import LayerNorm
 from chainrule.layers.parallel import Parallel
+from chainrule.layers.piecewise_linear import PiecewiseLinear
 from chainrule.layers.residual import Residual
 from chainrule.layers.scale import Scale
 from chainrule.layers.shape import Flatten, Reshape
@@ -39,6 +40,8 @@ LAYERS = [
     (BatchNorm(momentum=0.5), X),
     (LayerNorm(), X),
     (Standardize(), X),
+    (PiecewiseLinear(bins=3), X),
+    (PiecewiseLinear(bins=4, features=2), X.reshape(4, 2, 3)),
     (Embedding(5, 3), TOKENS),
     (Scale(start=0.1), X),
     (Flatten(), X.reshape(4, 2, 3)),
@@ -271,6 +274,7 @@ ROLES = [
     (BatchNorm(), X, {"scale": S, "shift": S, "mean": F, "var": F}),
     (LayerNorm(), X, {"scale": S, "shift": S}),
     (Standardize(), X, {"mean": F, "std": F}),
+    (PiecewiseLinear(), X, {"low": F, "slope": F}),
     (Embedding(5, 3), TOKENS, {"E": W}),
     (Scale(), X, {"scale": S}),
     (Flatten(), X, {}),

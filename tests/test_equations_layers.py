@@ -12,6 +12,7 @@ from chainrule.layers.embedding import Embedding
 from chainrule.layers.join import Add, Concatenate, Select
 from chainrule.layers.layer_norm import LayerNorm
 from chainrule.layers.parallel import Parallel
+from chainrule.layers.piecewise_linear import PiecewiseLinear
 from chainrule.layers.residual import Residual
 from chainrule.layers.scale import Scale
 from chainrule.layers.shape import Flatten, Reshape
@@ -29,6 +30,9 @@ LAYERS = [
     (BatchNorm(), X),
     (LayerNorm(), X),
     (Standardize(), X),
+    (PiecewiseLinear(bins=4), X),
+    (PiecewiseLinear(bins=1), X),
+    (PiecewiseLinear(bins=3, features=2), RANDOM.standard_normal((2, 3, 6))),
     (Embedding(7, 2), np.array([[0, 6, 3]])),
     (Scale(), X),
     (Flatten(), RANDOM.standard_normal((2, 3, 4))),

@@ -17,6 +17,7 @@ import chainrule as cr
 from chainrule.equations.checks import values, verify
 from chainrule.equations.checks.grammar import NotationError
 from chainrule.equations.derivation import derive as derivation_of
+from chainrule.equations.derivation import traces
 from chainrule.equations.prints import text
 from chainrule.trace import float64
 from chainrule.trace.lift import lift
@@ -266,7 +267,7 @@ def quick():
     """The traces, lifted graphs and values of the benches are remembered."""
     patch = pytest.MonkeyPatch()
     shapes_of = lambda tree: str(jax.tree.map(np.shape, tree))  # noqa: E731
-    patch.setattr(derivation_of, "program", once(derivation_of.program, lambda f, *a: (id(f), shapes_of(a))))
+    patch.setattr(traces, "program", once(traces.program, lambda f, *a: (id(f), shapes_of(a))))
     known = once(all_values, lambda traced, arguments: id(traced))
     patch.setattr(values, "values_and_gradients", lambda traced, arguments, *_: known(traced, arguments))
     with jax.enable_x64(False):

@@ -131,8 +131,8 @@ def test_lstm():
 
     p = {"W": array(3, 16), "U": array(4, 16), "b": array(16), "V": array(4, 2)}
     ex = examined(f, p, array(6, 5, 3), array(6, 2))
-    assert line_of(ex, "z1") == "z1 = x W + h2₋ U + b" and line_of(ex, "h1") == "h1 = u1 ⊙ h1₋ + u2 ⊙ u3"
-    assert line_of(ex, "δh1₋") == "δh1₋ = δh1 ⊙ u1"  # the cell's own path
+    assert line_of(ex, "z1") == "z1 = x W + h₋ U + b" and line_of(ex, "c") == "c = f ⊙ c₋ + i ⊙ g"
+    assert line_of(ex, "δc₋") == "δc₋ = δc ⊙ f"  # the cell's own path
     assert "concat" in line_of(ex, "δz1")
 
 

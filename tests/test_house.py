@@ -27,6 +27,7 @@ FLOORS = {
     "train": 5,
     "testing": 5,
     "proposal": 6,
+    "estimators": 7,
     "reports": 7,
     "cli": 8,
 }

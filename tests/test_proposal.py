@@ -10,9 +10,11 @@ import jax
 import numpy as np
 import pytest
 
+from chainrule.cli.fit import saved
 from chainrule.data.date_column import DateColumn
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError, DesignError
+from chainrule.layers.piecewise_linear import PiecewiseLinear
 from chainrule.layers.summary import summary
 from chainrule.proposal.baselines import baselines
 from chainrule.proposal.leaks import decides
@@ -130,6 +132,33 @@ class TestColumns:
         _, x = encoded(proposed, data)
         assert set(x) == {"numbers", "make"}
         assert math.isfinite(first_loss(proposed, data))
+
+    def test_only_the_values_of_numbers_are_cut_into_bins(self):
+        rng, rows = draw(5), 240
+        blank = np.where(rng.random(rows) < 0.2, np.nan, rng.normal(size=rows))
+        data = houses(rows, color=np.array(["red", "blue"])[rng.integers(0, 2, rows)], depth=blank)
+        data = {name: data[name] for name in ("color", "depth", "area", "age", "price")}
+        proposed = design(data, "price")
+        encoder, x = encoded(proposed, data)
+        assert encoder.labels == ("depth", "area", "age", "color = red", "color = blue", "depth missing")
+        bins = proposed.network.layers[0].branches[0].layers[0]
+        assert isinstance(bins, PiecewiseLinear) and bins.features == 3
+        p = bins.prepare(bins.init(jax.random.key(0), x), x)
+        assert bool((p["slope"] > 0).all()), "every number fills its bins"
+        np.testing.assert_array_equal(bins(p, x)[:, 3 * bins.bins :], x[:, 3:])
+        np.testing.assert_array_equal(x[:, encoder.labels.index("depth missing")], np.isnan(blank))
+
+    def test_too_many_numbers_stay_as_they_are(self):
+        wide = {f"x{i}": draw(i).normal(size=60) for i in range(140)}
+        assert "PiecewiseLinear" not in repr(design(houses(60, **wide), "price").network)
+
+    def test_a_linear_model_is_beside_the_deep_one(self):
+        proposed = design(houses(), "price")
+        _, x = encoded(proposed, houses())
+        (deep, linear), rest = proposed.network.init(jax.random.key(0), x)
+        deep[-1]["W"] *= 0
+        z = proposed.network(((deep, linear), rest), x)
+        np.testing.assert_allclose(z, x @ linear["W"], rtol=1e-5, atol=1e-6)
 
     def test_only_embedded_columns(self):
         makes = np.array([f"make{i}" for i in range(30)])
@@ -272,9 +301,8 @@ class TestRecipe:
         batch = batch_size_of(train)
         epochs = epochs_of(train, batch)
         steps = epochs * math.ceil(train / batch)
-        assert 50 <= epochs <= 200
-        assert steps <= 900 or epochs == 50
-        assert steps >= 700 or epochs == 200
+        assert 560 <= steps <= 640 or epochs == 30 or epochs < 30 and 4e6 <= epochs * train <= 6e6
+        assert 2 <= epochs and (epochs <= 300 or train < 32)
         assert 0.05 <= validation_of(rows) <= 0.2
 
     def test_what_is_said_is_kept(self):
@@ -289,6 +317,31 @@ class TestRecipe:
         )
         with pytest.raises(DesignError, match="test=1.5"):
             design(houses(), "price", test=1.5)
+
+    def test_eight_networks_leave_out_rows_of_their_own(self):
+        proposed = design(houses(), "price")
+        assert (proposed.recipe.ensemble, proposed.recipe.split.validation) == (8, "cross")
+        assert "8 networks" in words(proposed) and "each leaves out 1/8: all 120 rows teach" in words(proposed)
+        assert not proposed.recipe.calibrated and design(flowers(), "kind").recipe.calibrated
+        assert design(houses(), "price", ensemble=3).recipe.split.cross
+
+    def test_one_network_holds_a_part_out(self):
+        proposed = design(houses(), "price", ensemble=1)
+        assert (proposed.recipe.ensemble, proposed.recipe.split.validation) == (1, 0.2)
+        assert "networks" not in words(proposed) and "20% held out: 24 rows" in words(proposed)
+
+    def test_one_network_of_a_saved_design_holds_a_part_out_too(self, tmp_path):
+        design(houses(), "price").save(tmp_path / "design.json")
+        recipe = saved(tmp_path / "design.json", None, [], {"ensemble": 1}).recipe
+        assert (recipe.ensemble, recipe.split.validation, recipe.split.test) == (1, 0.2, 0.2)
+
+    def test_of_later_rows_and_of_few_groups_nothing_is_crossed(self):
+        later = design(houses(day=np.arange(120.0)), "price", time="day").recipe
+        assert (later.ensemble, later.split.validation) == (8, 0.2)
+        for owners, cross in ((5, False), (9, True)):
+            data = houses(owner=[f"owner {i % owners}" for i in range(120)])
+            assert design(data, "price", group="owner").recipe.split.cross == cross
+        assert not design(data, "price", group="owner", test=0.2).recipe.split.cross
 
     def test_a_rare_class_is_noted(self):
         data = flowers()
@@ -310,7 +363,7 @@ class TestDesign:
         expected = (
             math.log(classes) if classes else float(np.mean(proposed.loss(np.zeros((2, 1)), np.array([[-1.0], [1.0]]))))
         )
-        assert first_loss(proposed, name) == pytest.approx(expected, rel=0.02)
+        assert first_loss(proposed, name) == pytest.approx(expected, rel=0.03)
 
     @pytest.mark.parametrize("name", EMBEDDED)
     def test_every_reason_of_an_embedded_set_is_one_line(self, name):

@@ -51,7 +51,12 @@ def test_the_price_on_new_rows_is_that_of_the_rows_above_the_threshold():
 def runs(tmp_path_factory):
     """A run of classes, one of numbers and one in the order of time, as files, with the table that they are of."""
     place = tmp_path_factory.mktemp("runs")
-    columns = {"day": 3 * np.arange(240) % 241, "a": X[:, 0], "b": X[:, 1], "kind": np.where(X[:, 0] > 0.3 * NOISE, "up", "down")}
+    columns = {
+        "day": 3 * np.arange(240) % 241,
+        "a": X[:, 0],
+        "b": X[:, 1],
+        "kind": np.where(X[:, 0] > 0.3 * NOISE, "up", "down"),
+    }
     columns["size"] = 2 * X[:, 1] + NOISE
     with (place / "table.csv").open("w", newline="") as file:
         lines = csv.writer(file)

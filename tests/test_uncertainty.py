@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.maths.calibration import temperature
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(240, 3)).astype(np.float32)
@@ -44,3 +45,16 @@ def test_without_rows_left_out_there_is_no_confidence():
         run.predict_interval(X)
     with pytest.raises(cr.DataError, match=r"share between 0 and 1"):
         run.predict_interval(X, coverage=90)
+
+
+def test_the_temperature_counts_rows_by_their_weights():
+    """Labels are drawn at random, and the weights say that class 1 is nine times as likely."""
+    y = RNG.integers(0, 2, 240)
+    net = cr.Chain(cr.Dense(2))
+    options = {"epochs": 40, "progress": False, "ensemble": 4, "validation": "cross", "optimizer": cr.adam(0.03)}
+    run = cr.fit(net, X, y, sample_weight=np.where(y == 1, 9.0, 1.0), **options)
+    assert run.confidence(X)["confidence"].mean() > 0.85
+    even = np.log([0.5, 0.5]) * np.ones((8, 1))
+    sure, codes = even + [0.0, 2.0], np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    repeated = temperature(np.repeat(sure, [3] * 4 + [1] * 4, axis=0), np.repeat(codes, [3] * 4 + [1] * 4))
+    assert temperature(sure, codes, np.array([3.0] * 4 + [1.0] * 4)) == pytest.approx(repeated)

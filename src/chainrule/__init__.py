@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from chainrule.errors import DesignError as DesignError
     from chainrule.errors import LoadError as LoadError
     from chainrule.errors import ShapeError as ShapeError
+    from chainrule.estimators import Classifier as Classifier
+    from chainrule.estimators import Regressor as Regressor
     from chainrule.layers.batch_norm import BatchNorm as BatchNorm
     from chainrule.layers.chain import Chain as Chain
     from chainrule.layers.dense import Dense as Dense
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from chainrule.layers.layer import Layer as Layer
     from chainrule.layers.layer_norm import LayerNorm as LayerNorm
     from chainrule.layers.parallel import Parallel as Parallel
+    from chainrule.layers.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from chainrule.layers.residual import Residual as Residual
     from chainrule.layers.scale import Scale as Scale
     from chainrule.layers.shape import Flatten as Flatten
@@ -123,6 +126,7 @@ _HOME = {
     "chainrule.layers.standardize": "Standardize",
     "chainrule.layers.embedding": "Embedding",
     "chainrule.layers.residual": "Residual",
+    "chainrule.layers.piecewise_linear": "PiecewiseLinear",
     "chainrule.layers.parallel": "Parallel",
     "chainrule.layers.join": "Add Concatenate Select",
     "chainrule.layers.scale": "Scale",
@@ -139,6 +143,7 @@ _HOME = {
     "chainrule.train.scores": "Scores",
     "chainrule.train.trials": "find_learning_rate overfit_batch",
     "chainrule.proposal.propose": "design",
+    "chainrule.estimators": "Classifier Regressor",
     "chainrule.reports.report": "report",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

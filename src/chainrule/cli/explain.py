@@ -90,7 +90,7 @@ def explain(
         terminal.paragraph(f"{path}: {found.verdict} The equations are in {output}.")
     elif not json:
         colored = styled(" ", BOLD, sys.stdout) != " "
-        terminal.say(encoded(shown(found, format, example, not unfold, width(), colored), ascii).rstrip("\n"))
+        terminal.say(aligned(found, format, example, not unfold, width(), colored, ascii).rstrip("\n"))
     if json:
         written = {} if output is None else {"output": str(output), "format": format}
         terminal.answer({"run": str(path)} | written | numbers(found, example) | answer(found))
@@ -105,6 +105,19 @@ def shown(found: "Explanation", format: Format, example: int | None, fold: bool,
     if format == "text":
         return found.text(width=columns, fold=fold, color=color)
     return getattr(found, format)()
+
+
+def aligned(
+    found: "Explanation", format: Format, example: int | None, fold: bool, columns: int, color: bool, ascii: bool
+) -> str:
+    """The same for a terminal, with words for symbols where it lacks them, its columns below each other."""
+    from chainrule.equations.prints import layout
+
+    written = shown(found, format, example, fold, columns, color)
+    said = encoded(written, ascii)
+    if format != "text" or example is not None or said == written:
+        return said
+    return layout.page(found, columns, fold, color, WORDS)
 
 
 def numbers(found: "Explanation", example: int | None) -> dict[str, Any]:

@@ -126,6 +126,7 @@ def propose(
 def saved(path: Path, target: str | None, fixed: list[str], said: dict) -> "Design":
     """The design in a file; options that would change what it fixes are wrong use."""
     from chainrule.train.design import Design
+    from chainrule.train.recipe import Split
 
     if fixed:
         raise typer.BadParameter(f"the design says it already: leave out {', '.join(fixed)}.", param_hint="--design")
@@ -134,6 +135,8 @@ def saved(path: Path, target: str | None, fixed: list[str], said: dict) -> "Desi
     if target is not None and target not in (own, own.rsplit(" +", 1)[0]):
         raise typer.BadParameter(f"the design in {path} predicts {own!r}, not {target!r}.", param_hint="--target")
     split = replace(design.recipe.split, test=design.recipe.split.test or training.TEST)
+    if said.get("ensemble") == 1 and split.cross:
+        split = replace(split, validation=Split().validation)
     return replace(design, recipe=replace(design.recipe, split=split, **said))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import spec
 from chainrule.data.category_column import CategoryColumn
 from chainrule.data.date_column import DateColumn
+from chainrule.data.number_column import NumberColumn
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleWarning, DataError
 
@@ -61,9 +62,17 @@ class Encoder:
         return tuple(c for c in self.columns if c not in self.embedded)
 
     @property
+    def features(self) -> tuple[tuple[Any, int], ...]:
+        """Column and place among its own features of each feature, in the order of the array of numbers: the values of
+        number columns come first, then what marks their blanks and what other columns become.
+        """
+        every = [(column, place) for column in self.numeric for place in range(len(column.labels))]
+        return tuple(sorted(every, key=lambda one: not (isinstance(one[0], NumberColumn) and one[1] == 0)))
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The names of the features, in the order of the array of numbers."""
-        return tuple(label for column in self.numeric for label in column.labels)
+        return tuple(column.labels[place] for column, place in self.features)
 
     def fit(self, table: Any) -> "Encoder":
         """The encoder with every column, and the target where it is in the table, learned from the training part."""
@@ -81,8 +90,10 @@ class Encoder:
         if surprises:
             more = f"; and {len(surprises) - MOST_SAID} more columns" if len(surprises) > MOST_SAID else ""
             warnings.warn("; ".join(surprises[:MOST_SAID]) + more + ".", ChainruleWarning, stacklevel=2)
-        parts = [column.encode(table[column.name]) for column in self.numeric]
-        numbers = np.concatenate(parts, axis=1) if parts else np.zeros((table.rows, 0), np.float32)
+        parts = {column: column.encode(table[column.name]) for column in self.numeric}
+        numbers = np.zeros((table.rows, len(self.features)), np.float32)
+        for feature, (column, place) in enumerate(self.features):
+            numbers[:, feature] = parts[column][:, place]
         if not self.embedded:
             return numbers
         codes = {column.name: column.encode(table[column.name]) for column in self.embedded}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 from chainrule.equations import views
 from chainrule.equations.checks.verify import Check
@@ -40,7 +41,10 @@ class ExplainedLine:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The equations of a program, forward and backward, each line checked."""
+    """The equations of a program, forward and backward, each line checked: a sequence of ``ExplainedLine``.
+
+    ``ex[0]`` is the first line, ``ex[-3:]`` the last three, ``len(ex)`` how many there are.
+    """
 
     derivation: Derivation = field(repr=False)
     checks: tuple[Check, ...] = field(repr=False)
@@ -134,6 +138,13 @@ class Explanation:
 
     def __iter__(self) -> Iterator[ExplainedLine]:
         return iter(self.lines)
+
+    @overload
+    def __getitem__(self, at: int) -> ExplainedLine: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[ExplainedLine, ...]: ...
+    def __getitem__(self, at: int | slice) -> ExplainedLine | tuple[ExplainedLine, ...]:
+        return self.lines[at]
 
     def __len__(self) -> int:
         return len(self.lines)

@@ -4,10 +4,9 @@ import math
 import textwrap
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from chainrule.equations.checks.meaning import Labeled
@@ -15,8 +14,9 @@ from chainrule.equations.checks.readings import Known, known
 from chainrule.equations.checks.values import arguments
 from chainrule.equations.columns import data_of, example_labels
 from chainrule.equations.derivation.axes import bare
-from chainrule.equations.derivation.derive import Derivation, at_rows
-from chainrule.equations.derivation.scales import paired
+from chainrule.equations.derivation.derive import Derivation
+from chainrule.equations.derivation.resized import resized
+from chainrule.equations.derivation.traces import examples_in
 from chainrule.equations.entries import Reader
 from chainrule.equations.formula import (
     Call,
@@ -51,19 +51,19 @@ def own_numbers(derivation: Derivation) -> Known:
 
 
 def _own(derivation: Derivation) -> Known:
-    derived = first = derivation.derived[0]
-    if first.rows is None:
+    first = derivation.derived[0]
+    if not derivation.pairs:
         return known(derivation, first, arguments(derivation, first, None))
-    rows = next(len(a) for a in jax.tree.leaves(derivation.subject.data) if np.ndim(a))
-    if derivation.pairs and rows != first.rows:
-        other = at_rows(derivation.subject, rows)
-        derived = other if paired(first.order, other.order) is not None else first
-    found = known(derivation, derived, arguments(derivation, derived, None))
-    if derived.rows == rows:
-        return found
-    note = "taken in turn" if rows < found.examples else f"the first of {rows}"
-    note = f"N is {found.examples} here, examples {note}: at N = {rows} the program takes another form."
-    return Known(found.values, found.sizes, found.examples, min(rows, found.examples), note)
+    rows, _ = examples_in(derivation.subject)
+    assert rows is not None  # there are pairs
+    try:
+        own = resized(derivation, rows)
+    except CannotExplain as e:
+        found = known(derivation, first, arguments(derivation, first, None))
+        examples = "taken in turn" if rows < found.examples else f"the first of {rows}"
+        note = f"N is {found.examples} here, examples {examples}: {str(e)[0].lower()}{str(e)[1:]}"
+        return replace(found, given=min(rows, found.examples), note=note)
+    return known(derivation, own, arguments(derivation, own, None))
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,12 +77,14 @@ def unfolded(derivation: Derivation, symbol: str) -> tuple[Step, ...]:
     if statement is None:
         words = next((f", {e.shape}: {e.words}" for e in legend(derivation) if e.symbol == name), ": no line reads it")
         return (Step(f"{name}{words}. It is given."),)
+    claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
+    if statement.by is not None and statement.by not in derivation.derived[0].backward.parts:
+        return Step(f"No gradient flows from L back to {derivation.composer.names[statement.by]}."), claim
     if statement.line.kind == "backward":
         return tuple(_Unfolding(derivation, statement).steps())
     words = next(e.words for e in legend(derivation) if e.symbol == name)
     functions = dict.fromkeys(f.name for f in calls(statement.line.formula))
     known = [MEANINGS[f] for f in functions if f in MEANINGS]
-    claim = Step(text.line(statement.line), statement.line.labels, (statement.line.formula,), statement.view)
     return (claim, Step(f"{name}: {words}."), *(Step(f"{meaning}.") for meaning in known))
 
 

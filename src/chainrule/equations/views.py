@@ -1,5 +1,6 @@
 """An explanation as what its prints need: the rows of a page, the groups of a document, the listing of a module."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -7,8 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.equations import columns
+from chainrule.equations.code.copied import HELPERS
 from chainrule.equations.code.listing import Listing, Variable
+from chainrule.equations.code.names import argument_name
 from chainrule.equations.derivation.derive import path_of
+from chainrule.equations.derivation.paths import plain
 from chainrule.equations.formula import Line
 from chainrule.equations.prints import page
 from chainrule.equations.prints.layout import HEADINGS
@@ -82,7 +86,7 @@ def listing(ex: "Explanation") -> Listing:
     for node, name in composer.names.items():
         variables.setdefault(name, Variable(name, composer.natural(node), words.get(name, "")))
     gradients = {
-        s.by.name[1:]: s.line.symbol
+        plain(s.by.name[1:]): s.line.symbol
         for s in derivation.statements
         if s.by is not None and s.by.op == "input" and s.line.symbol.startswith("∂L/∂")
     }
@@ -94,7 +98,8 @@ def listing(ex: "Explanation") -> Listing:
             outputs["outputs" if len(returned) == 1 else f"outputs[{k}]"] = composer.names[out.node]
     lines = tuple(replace(line.line, labels=variables[line.symbol].labels) for line in ex.lines)
     sizes = {label: n for label, n in composer.axes.sizes.items() if label not in derivation.grows}
-    return Listing(derivation.subject.title, tuple(inputs), lines, variables, sizes, outputs, gradients, constants)
+    title, params = derivation.subject.title, derivation.subject.params
+    return Listing(title, tuple(inputs), lines, variables, sizes, outputs, gradients, constants, params)
 
 
 def _short(value: np.ndarray) -> str:
@@ -105,4 +110,7 @@ def _short(value: np.ndarray) -> str:
 
 def _path(ex: "Explanation", node: Node, name: str) -> str:
     """Where an input is found: among the arguments, or, if it is drawn, as an argument of its own."""
-    return name if node.op == "drawn" else path_of(ex.derivation.subject, node.name)
+    if node.op == "drawn":
+        return name
+    path = plain(path_of(ex.derivation.subject, node.name))
+    return re.sub(r"^\w+", lambda root: argument_name(root.group(), HELPERS), path)

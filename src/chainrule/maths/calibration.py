@@ -6,7 +6,7 @@ LARGEST = 4.0
 """Temperatures are sought from 1/4 to 4: beyond, some rows more would change the answer."""
 
 
-def temperature(logits: np.ndarray, codes: np.ndarray) -> float:
+def temperature(logits: np.ndarray, codes: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The temperature T at which softmax(z/T) has the least cross-entropy on rows that did not teach the network.
 
     Equation
@@ -14,7 +14,7 @@ def temperature(logits: np.ndarray, codes: np.ndarray) -> float:
     Derivative
         with b = 1/T: d/db = mean(sum(p*z) - z[y]), which grows with b, so that its only root is the minimum
     Shapes
-        logits (rows, classes), codes (rows,) -> float
+        logits (rows, classes), codes (rows,), weights (rows,): means are weighted by them -> float
     Source
         Guo, Pleiss, Sun & Weinberger 2017, arXiv:1706.04599, section 4.2
 
@@ -26,11 +26,11 @@ def temperature(logits: np.ndarray, codes: np.ndarray) -> float:
     z = np.asarray(logits, np.float64)
     z = z - z.max(axis=1, keepdims=True)
     low, high = -np.log(LARGEST), np.log(LARGEST)
-    true = z[np.arange(len(z)), codes].mean()
+    true = np.average(z[np.arange(len(z)), codes], weights=weights)
     for _ in range(40):
         middle = (low + high) / 2
         e = np.exp(np.exp(middle) * z)
-        rising = ((e * z).sum(axis=1) / e.sum(axis=1)).mean() > true
+        rising = np.average((e * z).sum(axis=1) / e.sum(axis=1), weights=weights) > true
         low, high = (low, middle) if rising else (middle, high)
     return float(np.exp(-(low + high) / 2))
 

@@ -35,6 +35,11 @@ class Columns:
     reasons: tuple[Reason, ...]
 
     @property
+    def numbers(self) -> int:
+        """How many columns of numbers go in."""
+        return sum(isinstance(column, NumberColumn) for column in self.encoders)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns that go in."""
         return tuple(column.name for column in self.encoders)

@@ -15,7 +15,7 @@ from chainrule.proposal.columns import columns_of, expect_column
 from chainrule.proposal.leaks import warn_leaks
 from chainrule.proposal.network import network_of
 from chainrule.proposal.rows import expect_rows, wide_note
-from chainrule.proposal.schedule import recipe_of
+from chainrule.proposal.schedule import ENSEMBLE, recipe_of
 from chainrule.proposal.target import Aim, aim_of
 from chainrule.train.design import Design
 from chainrule.train.recipe import Split
@@ -31,7 +31,7 @@ def design(
     group: str | None = None,
     features: Sequence[str] | None = None,
     drop: Iterable[str] = (),
-    ensemble: int = 1,
+    ensemble: int = ENSEMBLE,
     epochs: int | None = None,
     time_budget: float | None = None,
     seed: int = 0,
@@ -44,7 +44,9 @@ def design(
     its own). ``task`` is "classification", "regression" or "counts" where the values mislead. With ``time``, the last
     rows in the order of that column are held out; with ``ahead=1`` the target is that of the next row. Rows of one
     ``group``, such as those of a patient, are never parted. ``features`` names the columns to use, ``drop`` those to
-    leave out. Nothing is fitted: ``cr.fit(design, data)`` does that, on training rows only.
+    leave out. Each network of the ``ensemble`` leaves out rows of its own; where ``time`` orders the rows, or with
+    ``ensemble=1``, one part is held out instead. Nothing is fitted: ``cr.fit(design, data)`` does that, on training
+    rows only.
 
     Errors: DataError for a table that nothing can be learned from, and for rows without a group; DesignError for names
     and free text that cannot be used, with the words to add. A ChainruleWarning names columns that are left out or give
@@ -73,12 +75,13 @@ def design(
     columns = columns_of(table, target, time, features, drop, group)
     warn_leaks(table, columns.names, target, aim.task == "classification", same_time=time is not None and not ahead)
     learning = round(table.rows * (1 - (test or 0)))
-    net, shape = network_of(learning, len(columns.names), aim.outputs, columns.embedded, start_of(aim))
+    net, shape = network_of(learning, len(columns.names), columns.numbers, aim.outputs, columns.embedded, start_of(aim))
     recipe, training = recipe_of(
         table.rows,
         time=time,
         ahead=ahead,
         group=group,
+        groups=None if group is None else len(set(table[group].tolist())),
         test=test,
         ensemble=ensemble,
         epochs=epochs,

@@ -1,7 +1,8 @@
-"""Schedule: how long, how fast and on which rows the network is trained, from the number of rows.
+"""Schedule: how many networks are trained, how long, how fast and on which rows, from the number of rows.
 
 Sources: Loshchilov & Hutter 2019 (adamw), 2017 (the cosine); Goyal et al. 2017 (the rise); Masters & Luschi 2018
-(small batches); Prechelt 1998 (early stopping).
+(small batches); Prechelt 1998 (early stopping); Lakshminarayanan et al. 2017 (ensembles); Krogh & Vedelsby 1995
+(each member leaves out a part of its own); Guo et al. 2017 (calibration).
 """
 
 import math
@@ -13,34 +14,32 @@ from chainrule.train.optimizers import adamw
 from chainrule.train.recipe import EarlyStopping, Recipe, Split
 from chainrule.train.schedules import cosine
 
-WARMUP, WEIGHT_DECAY = 0.05, 0.02
-STEPS = 800
-"""Enough at this rate for a small table: on breast_cancer, diabetes and sonar more steps only learned noise."""
-LEAST, MOST = 50, 200
-"""Bounds on the number of epochs."""
-
-
-def learning_rate_of(rows: int) -> float:
-    """The highest rate: 0.001 below 1,000 rows, where 0.002 and more overfit within a few epochs, else 0.003."""
-    return 1e-3 if rows < 1_000 else 3e-3
+ENSEMBLE = 8
+RATE, WARMUP, WEIGHT_DECAY = 4e-3, 0.05, 0.02
+STEPS = 600
+"""Enough at this rate for a small table."""
+LEAST, SEEN = 30, 5_000_000
+"""The least number of epochs; fewer, down to 2, where a network would see more than five million rows."""
 
 
 def batch_size_of(rows: int) -> int:
-    """Rows of a batch: 32, and more where an epoch would have hundreds of steps.
+    """Rows of a batch: 32 of few rows, and more where an epoch would have hundreds of steps.
 
-    >>> [batch_size_of(rows) for rows in (150, 2_000, 20_000, 1_000_000)]
-    [32, 64, 128, 256]
+    >>> [batch_size_of(rows) for rows in (100, 2_000, 10_000, 50_000, 1_000_000)]
+    [32, 64, 128, 256, 512]
     """
-    return 32 if rows < 1_000 else 64 if rows < 5_000 else 128 if rows < 50_000 else 256
+    sizes = {128: 32, 6_000: 64, 20_000: 128, 100_000: 256}
+    return next((size for bound, size in sizes.items() if rows < bound), 512)
 
 
 def epochs_of(rows: int, batch: int) -> int:
-    """Epochs for about 800 steps, at least 50 and at most 200.
+    """Epochs for about 600 steps, and at least 30 unless that are more than five million rows.
 
-    >>> [epochs_of(rows, batch_size_of(rows)) for rows in (120, 450, 16_000)]
-    [200, 53, 50]
+    >>> [epochs_of(rows, batch_size_of(rows)) for rows in (120, 450, 16_000, 1_000_000)]
+    [150, 75, 30, 5]
     """
-    return max(LEAST, min(MOST, round(STEPS / math.ceil(rows / batch))))
+    least = min(LEAST, max(2, SEEN // rows))
+    return max(least, round(STEPS / math.ceil(rows / batch)))
 
 
 def patience_of(epochs: int) -> int:
@@ -57,12 +56,23 @@ def validation_of(rows: int) -> float:
     return round(max(0.05, min(0.2, 2_000 / rows)), 3)
 
 
+def crossed(ensemble: int, time: str | None, groups: int | None, test: float | None) -> bool:
+    """Whether each member leaves out rows of its own: of later rows it may not learn, and of groups each needs one.
+
+    >>> crossed(8, None, None, 0.2), crossed(8, "date", None, None), crossed(8, None, 9, 0.2)
+    (True, False, False)
+    """
+    enough = groups is None or groups * (1 - (test or 0)) >= ensemble + 1
+    return ensemble > 1 and time is None and enough
+
+
 def recipe_of(
     rows: int,
     *,
     time: str | None,
     ahead: int,
     group: str | None,
+    groups: int | None,
     test: float | None,
     ensemble: int,
     epochs: int | None,
@@ -70,51 +80,46 @@ def recipe_of(
     seed: int,
     stratified: bool,
 ) -> tuple[Recipe, tuple[Reason, ...]]:
-    """The recipe for a table of so many rows, and why."""
+    """The recipe for a table of so many rows, and why; ``groups`` counts the groups that are never parted."""
+    cross = crossed(ensemble, time, groups, test)
     validation = validation_of(rows)
-    if not isinstance(test, int | float | None) or (test is not None and not 0 < test < 1 - validation):
-        raise DesignError(
-            f"test={test!r}: a fraction of the rows between 0 and {1 - validation:g} is expected, or None."
-        )
-    split = Split(validation=validation, test=test, time=time, ahead=ahead, group=group)
-    train = round(rows * (1 - (test or 0)) * (1 - validation))
-    rate, batch = learning_rate_of(train), batch_size_of(train)
+    held = 1 / ensemble if cross else validation
+    if not isinstance(test, int | float | None) or (test is not None and not 0 < test < 1 - held):
+        raise DesignError(f"test={test!r}: a fraction of the rows between 0 and {1 - held:g} is expected, or None.")
+    learning = round(rows * (1 - (test or 0)))
+    train = round(learning * (1 - held))
+    batch = batch_size_of(train)
     steps = math.ceil(train / batch)
     count = epochs_of(train, batch) if epochs is None else epochs
     recipe = Recipe(
-        optimizer=adamw(cosine(rate, warmup=WARMUP), weight_decay=WEIGHT_DECAY),
+        optimizer=adamw(cosine(RATE, warmup=WARMUP), weight_decay=WEIGHT_DECAY),
         epochs=count,
         batch_size=batch,
-        split=split,
+        split=Split("cross" if cross else validation, test=test, time=time, ahead=ahead, group=group),
         early_stopping=EarlyStopping(patience_of(count)),
         ensemble=ensemble,
+        calibrated=stratified,
         time_budget=time_budget,
         seed=seed,
     )
-    held = round(rows * (1 - (test or 0)) * validation)
-    drawn = "each class by its share" if stratified else "drawn at random"
-    how = "the last in time" if time else "whole groups" if group else drawn
-    patience = f"patience of {patience_of(count)} epochs"
     return recipe, (
+        *_members(ensemble),
+        _left_out(ensemble, learning, cross, validation, time, group, stratified),
+        *_calibration(stratified),
         Reason(
-            f"adamw, weight decay {WEIGHT_DECAY}",
-            "a step size per weight, decay apart from it",
-            "Loshchilov & Hutter 2019",
+            f"adamw, weight decay {WEIGHT_DECAY}", "a step size per weight, decay apart", "Loshchilov & Hutter 2019"
         ),
         Reason(
-            f"learning rate up to {rate}",
-            f"over {WARMUP:.0%} of steps while adamw's averages are young",
-            "Goyal et al. 2017",
+            f"learning rate up to {RATE}", f"over {WARMUP:.0%} of steps while averages are young", "Goyal et al. 2017"
         ),
         Reason("then a cosine down to 0", "small last steps average noise out", "Loshchilov & Hutter 2017"),
         Reason(
             f"batches of {batch} rows",
-            f"{train:,} rows to train on make {steps:,} steps an epoch",
+            f"{train:,} rows to train on make {steps:,} step{'' if steps == 1 else 's'} an epoch",
             "Masters & Luschi 2018",
         ),
-        Reason(f"{count:,} epochs at most", "you said so" if epochs is not None else _length(count, steps)),
-        Reason(f"{validation:.0%} held out", f"{held:,} rows, {how}, choose the epoch", "Prechelt 1998"),
-        Reason(patience, "the rate must have time to fall, and noise to average out"),
+        Reason(f"{count:,} epochs at most", "you said so" if epochs is not None else _length(count, steps, train)),
+        Reason(f"patience of {patience_of(count)} epochs", "the rate must have time to fall, and noise to average out"),
         *together(group),
     )
 
@@ -126,7 +131,37 @@ def together(group: str | None) -> tuple[Reason, ...]:
     return (Reason(f"no {few([group], 20)} in two parts", "its rows would give each other away; it is no feature"),)
 
 
-def _length(epochs: int, steps: int) -> str:
-    if epochs in (LEAST, MOST):
-        return f"{steps:,} steps each, {epochs * steps:,} in all; each row is seen {epochs} times"
-    return f"{steps:,} steps each, about {round(epochs * steps, -2):,} in all for a table this small"
+def _members(ensemble: int) -> tuple[Reason, ...]:
+    if ensemble == 1:
+        return ()
+    because = "their mean errs less than each, their spread is doubt"
+    return (Reason(f"{ensemble} networks", because, "Lakshminarayanan 2017"),)
+
+
+def _left_out(
+    ensemble: int, learning: int, cross: bool, validation: float, time: str | None, group: str | None, stratified: bool
+) -> Reason:
+    drawn = "whole groups" if group else "each class by its share" if stratified else "drawn at random"
+    if cross:
+        because = f"all {learning:,} rows teach, and choose the epoch"
+        return Reason(f"each leaves out 1/{ensemble}", because, "Krogh & Vedelsby 1995")
+    how = "the last in time" if time else drawn
+    return Reason(
+        f"{validation:.0%} held out", f"{round(learning * validation):,} rows, {how}, choose the epoch", "Prechelt 1998"
+    )
+
+
+def _calibration(stratified: bool) -> tuple[Reason, ...]:
+    if not stratified:
+        return ()
+    return (
+        Reason("probabilities calibrated", "as sure as the answers to rows left out were right", "Guo et al. 2017"),
+    )
+
+
+def _length(count: int, steps: int, rows: int) -> str:
+    if count * steps <= 1.2 * STEPS:
+        return (
+            f"{steps:,} step{'' if steps == 1 else 's'} each, about {round(count * steps, -2):,} for a table this small"
+        )
+    return f"{steps:,} steps each; each row is seen {count} times, {count * rows:,} rows in all"

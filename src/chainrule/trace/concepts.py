@@ -98,9 +98,17 @@ class Search:
         for gone in (root, *(self.old[n] for n in inside)):
             for needed in needs(gone):
                 self.readers[needed].discard(gone)
-        for needed in needs(node):
-            self.readers[self.old[needed]].add(root)
+        self.read_by(root, node)
         self.new[root], self.old[node] = node, root
+
+    def read_by(self, root: Node, node: Node) -> None:
+        """Enter the root as a reader of what stands for it; a node that was made for it is new."""
+        for needed in needs(node):
+            if needed not in self.old:
+                self.new[needed] = self.old[needed] = needed
+                self.readers[needed] = set()
+                self.read_by(needed, needed)
+            self.readers[self.old[needed]].add(root)
 
 
 def inner(view: View, name: str) -> tuple[View, ...] | None:
@@ -197,6 +205,14 @@ def _log_softmax(root: Node) -> Found:
         return None
     x, gone = _unshifted(one, axes)
     return function_along("log_softmax", x, axes), [*gone, total.node]
+
+
+def _log_of_softmax(root: Node) -> Found:
+    """The logarithm of softmax(x)."""
+    p = root.args[0]
+    if (p.node.op, p.node.name) != ("along", "softmax") or not p.whole:
+        return None
+    return function_along("log_softmax", p.node.args[0], p.node.axes), [p.node]
 
 
 def _softplus(root: Node) -> Found:
@@ -323,7 +339,7 @@ def _plus(view: View, wanted: int) -> View | None:
 
 FUNCTIONS: Patterns = {
     ("map", "divide"): (_softmax, _sigmoid, _gelu),
-    ("map", "log"): (_softplus, _logsumexp),
+    ("map", "log"): (_softplus, _logsumexp, _log_of_softmax),
     ("map", "log1p"): (_softplus,),
     ("map", "add"): (_shifted_logsumexp, _larger_plus),
     ("map", "subtract"): (_log_softmax,),

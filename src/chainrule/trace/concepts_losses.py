@@ -3,7 +3,7 @@
 import math
 
 from chainrule.trace.concepts import Found, Patterns, inner
-from chainrule.trace.graph import Lookup, Node, View, along, value_of, whole
+from chainrule.trace.graph import Lookup, Node, View, along, apply, contract, value_of, whole
 
 
 def from_one_hot(root: Node) -> Found:
@@ -34,7 +34,7 @@ def from_logsumexp(root: Node) -> Found:
         return None
     scores = node.args[0]
     labels = _picked(picked, scores)
-    inside = [node] if picked.node is scores.node else [node, picked.node]
+    inside = [node, *(_factors(picked.node)[1])] + [picked.node] * (picked.node is not scores.node)
     return None if labels is None else (_entropy(scores, labels, root), inside)
 
 
@@ -48,6 +48,38 @@ def from_log_softmax(root: Node) -> Found:
         return None
     labels = _picked(picked, whole(node))
     return None if labels is None else (_entropy(node.args[0], labels, root), [*inside, node])
+
+
+def of_a_sum(root: Node) -> Found:
+    """A sum of log_softmax(z)[y], or of 1[k = y] log_softmax(z) over k: each of its numbers is −CE(z, y)."""
+    views, gone = _factors(root)
+    for read, *others in (views, views[::-1]):
+        logs = _uncopied(read)
+        node, last = logs.node, len(logs.node.shape) - 1
+        if (node.op, node.name, node.axes) != ("along", "log_softmax", (last,)):
+            continue
+        *rest, at = logs.index
+        space, labels = logs.shape, at.view if isinstance(at, Lookup) else None
+        if len(others) == 1 and at.plain == len(space) - 1 >= len(root.shape):
+            (labels, _), space, others = _labels(others[0], len(space) - 1), space[:-1], []
+        places = [i.plain for i in rest]
+        if labels is None or None in places or not labels.positions() <= set(places) or len(space) < len(rest):
+            continue
+        if len(set(places)) < len(places) or [space[p] for p in places] != list(node.shape[:-1]):  # type: ignore[index]
+            continue
+        labels = labels.put({p: along(k) for k, p in enumerate(places)}, node.shape)  # type: ignore[misc]
+        entropy = Node("along", (node.args[0], labels), node.shape[:-1], "float", "cross_entropy", (last,))
+        loss = View(entropy, tuple(rest), space)
+        inside = [*gone, node] if logs is read else [*gone, node, read.node]
+        return contract([apply("negative", loss), *others], range(len(root.shape))), inside
+    return None
+
+
+def twice_negated(root: Node) -> Found:
+    """−(−CE(z, y))."""
+    parts = inner(root.args[0], "negative")
+    entropy = parts[0] if parts else None
+    return (entropy, [root.args[0].node]) if entropy and entropy.node.name == "cross_entropy" else None
 
 
 def binary(root: Node) -> Found:
@@ -88,19 +120,25 @@ def _labels(hot: View, last: int) -> tuple[View | None, list[Node]]:
     tested = inner(hot, "equal")
     for place, labels in (tested, tested[::-1]) if tested else ():
         counts = place.node.op == "position" and place.node.index is not None and place.node.index.plain == 0
-        if counts and place.index[0].plain == last and last not in labels.positions() and labels.node.kind == "int":
+        read = counts and place.index[0].plain == last and last not in labels.positions()
+        if read and labels.node.kind == "int" and (guarded is not None or _are_classes(labels.node, hot.shape[last])):
             return labels.put({p: along(p) for p in range(last)}, labels.shape[:last]), [*inside, hot.node]
     return None, []
 
 
+def _are_classes(labels: Node, count: int) -> bool:
+    """Whether labels name one of so many classes: where one does not, its one-hot form is 0, and no entropy."""
+    return labels.op != "input" or labels.limits is None or 0 <= labels.limits[0] <= labels.limits[1] < count
+
+
 def _picked(picked: View, scores: View) -> View | None:
-    """The labels at which a view reads scores along their last axis."""
-    if (
-        picked.node.op == "contract"
-        and len(picked.node.args) == 1
-        and len(picked.node.args[0].shape) == len(picked.node.shape)
-    ):
-        picked = picked.node.args[0].put(dict(enumerate(picked.index)), picked.shape)  # type: ignore[arg-type]
+    """The labels at which a view reads scores along their last axis, or of which it is the sum of 1[k = y] scores."""
+    total, (pair, _) = picked.node, _factors(picked.node)
+    if total.op == "contract" and len(pair) == 2 and picked.whole and scores.whole:
+        for one, hot in (pair, pair[::-1]):
+            if one.node is scores.node and one.whole and len(one.shape) == len(total.shape) + 1:
+                return _labels(hot, len(total.shape))[0]
+    picked = _uncopied(picked)
     if picked.node is not scores.node or not scores.whole:
         return None
     *rest, at = picked.index
@@ -108,8 +146,24 @@ def _picked(picked: View, scores: View) -> View | None:
     return at.view if plain and scores.shape[:-1] == picked.shape and isinstance(at, Lookup) else None
 
 
+def _factors(total: Node) -> tuple[tuple[View, ...], list[Node]]:
+    """What a node multiplies and sums, and the node of the product, where it is one of its own."""
+    pair = inner(total.args[0], "multiply") if total.op == "contract" and len(total.args) == 1 else None
+    return (pair, [total.args[0].node]) if pair else (total.args, [])
+
+
+def _uncopied(view: View) -> View:
+    """What a view reads where its node only holds numbers of another, at other places."""
+    node = view.node
+    summed = node.op != "contract" or len(node.args) != 1 or len(node.args[0].shape) != len(node.shape)
+    if summed or any(isinstance(i, Lookup) for i in view.index):
+        return view
+    return node.args[0].put(dict(enumerate(view.index)), view.shape)
+
+
 LOSSES: Patterns = {
-    ("map", "negative"): (from_one_hot, from_log_softmax),
+    ("map", "negative"): (from_one_hot, from_log_softmax, twice_negated),
+    ("contract", ""): (of_a_sum,),
     ("map", "subtract"): (from_logsumexp,),
     ("map", "add"): (binary,),
 }

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from scipy import special
 
+from chainrule.errors import CannotExplain
 from chainrule.trace.graph import Index, Lookup, Node, View, along
 
 
@@ -20,8 +21,22 @@ def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any]) -> dict[Node, np.
     values = dict(known)
     for node in nodes:
         if node not in values:
-            values[node] = np.asarray(compute(node, values))
+            value = compute(node, values)
+            values[node] = value if node.kind == "key" else np.asarray(value)
+            if node.limits is not None:
+                _expect_held(node, values[node], node.limits)
     return values
+
+
+def _expect_held(node: Node, value: np.ndarray, limits: tuple[int, int]) -> None:
+    """CannotExplain where a whole number is none of the program's type."""
+    wrapped = value[(value < limits[0]) | (value > limits[1])]
+    if wrapped.size:
+        where = f" in {node.place}" if node.place else ""
+        raise CannotExplain(
+            f"A whole number{where} becomes {wrapped[0]:g}, and its type holds those from {limits[0]} to {limits[1]}: "
+            "JAX makes another of it without a word, and an equation does not. Use a wider type, or x.astype(float)."
+        )
 
 
 def compute(node: Node, values: Mapping[Node, Any]) -> Any:
@@ -55,7 +70,8 @@ def _called(node: Node, values: Mapping[Node, Any]) -> Any:
     """An output of an operation that has no rule, computed by JAX in double precision."""
     came = [values.get(v.node, v.node.value) if v.node.kind == "key" else full(v, values) for v in node.args]
     with jax.enable_x64(True):
-        return np.asarray(node.call(*came)[node.axes[0]])  # type: ignore[misc]
+        value = node.call(*came)[node.axes[0]]  # type: ignore[misc]
+        return value if node.kind == "key" else np.asarray(value)
 
 
 def full(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.ndarray:
@@ -66,6 +82,8 @@ def full(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.nda
 def read(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.ndarray:
     """What a view reads, of length 1 along the positions that it does not name."""
     value = np.asarray(values[view.node] if view.node in values else compute(view.node, values))
+    if value.dtype.kind in "iu" and value.itemsize < 8:
+        value = value.astype(np.int64)
     rank, places = len(view.shape), view.plain
     if places is not None:
         order = sorted(range(len(places)), key=places.__getitem__)
@@ -80,12 +98,25 @@ def read(view: View, values: Mapping[Node, Any], outside: float = 0.0) -> np.nda
         if isinstance(i, Lookup):
             place = read(i.view, values).astype(int)
             place = np.where(place < 0, place + size, place)
+            _expect_inside(place, size, view)
         else:
             place, exact = _divided(_places(i, view.shape, range(rank)), i.divisor)
             valid = valid & exact
         valid = valid & (place >= 0) & (place < size)
         at.append(np.clip(place, 0, size - 1))
     return np.where(valid, value[tuple(np.broadcast_arrays(*at))] if at else value, outside)
+
+
+def _expect_inside(place: np.ndarray, size: int, view: View) -> None:
+    """CannotExplain where a number looked up is no place of the axis that it reads."""
+    outside = place[(place < 0) | (place >= size)]
+    if outside.size:
+        of = f" of {view.node.place}" if view.node.place else ""
+        raise CannotExplain(
+            f"An array{of} of shape {view.node.shape} is read at place {outside[0]:g} of an axis of length {size}. "
+            "JAX takes another place or NaN there without a word, and an equation has neither: keep indices inside, or "
+            'say what is meant outside, jnp.clip(i, 0, n - 1) or x.at[i].get(mode="clip").'
+        )
 
 
 def _places(index: Index, shape: tuple[int, ...], axes: Iterable[int]) -> np.ndarray:
@@ -150,7 +181,7 @@ _NEUTRAL = {"max": -np.inf, "min": np.inf, "argmax": -np.inf, "argmin": np.inf, 
 ALONG = {
     "max": lambda x, axes: x.max(axes),
     "min": lambda x, axes: x.min(axes),
-    "prod": lambda x, axes: x.prod(axes),
+    "prod": lambda x, axes: np.prod(x, axes, dtype=float),
     "any": lambda x, axes: x.astype(bool).any(axes),
     "all": lambda x, axes: x.astype(bool).all(axes),
     "argmax": _arg(np.argmax),
@@ -160,13 +191,23 @@ ALONG = {
     "log_softmax": lambda x, axes: special.log_softmax(x, axis=axes),
 }
 
+
+def _not_zero(divisor: Any) -> Any:
+    if np.any(np.asarray(divisor) == 0):
+        raise CannotExplain(
+            "A whole number is divided by 0: JAX gives -1 or the number itself without a word, and an equation has no "
+            "value. Divide by jnp.where(n == 0, 1, n), or by floating-point numbers."
+        )
+    return divisor
+
+
 ELEMENTWISE: dict[str, Any] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": np.divide,
-    "floor_divide": lambda a, b: np.trunc(np.asarray(a) / b).astype(int),
-    "remainder": np.fmod,
+    "floor_divide": lambda a, b: np.trunc(np.asarray(a) / _not_zero(b)).astype(int),
+    "remainder": lambda a, b: np.fmod(a, b if np.result_type(a, b).kind == "f" else _not_zero(b)),
     "power": lambda a, b: np.power(np.asarray(a, float), b),
     "maximum": np.maximum,
     "minimum": np.minimum,

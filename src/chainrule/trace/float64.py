@@ -159,10 +159,13 @@ def lifted_equation(e: JaxprEqn) -> Callable[..., list[Any]]:
         return lambda *came: _while(e, came)
     if name in ("custom_jvp_call", "custom_vjp_call"):
         return with_own_rule(e, lifted)
+    if name == "custom_linear_solve":
+        return lambda *came: _linear_solve(e, came)
     if name == "reduce_precision":
         return lambda *came: [double(came[0])]
-    if name == "bitcast_convert_type":  # random bits become numbers of their own width
-        return lambda *came: [double(e.primitive.bind(*came, **params))]
+    if name == "bitcast_convert_type":  # bits are those of numbers of their own width
+        own = e.invars[0].aval.dtype  # type: ignore[attr-defined]
+        return lambda *came: [double(e.primitive.bind(jnp.asarray(came[0]).astype(own), **params))]
 
     def run(*came):
         wide = {k: _wide(v) for k, v in params.items()}
@@ -178,6 +181,30 @@ def _while(e: JaxprEqn, came: Sequence[Any]) -> list[Any]:
     first, second, start = came[:tests], came[tests : tests + rounds], came[tests + rounds :]
     start = [_as(v, a.dtype) for v, a in zip(start, e.params["body_jaxpr"].out_avals, strict=True)]
     return list(jax.lax.while_loop(lambda c: test(*first, *c)[0], lambda c: tuple(round_(*second, *c)), tuple(start)))
+
+
+def _linear_solve(e: JaxprEqn, came: Sequence[Any]) -> list[Any]:
+    """The solution x of a linear system A x = b, and its derivative by A and b: from programs for A x and for x."""
+    lengths, jaxprs, start, parts = e.params["const_lengths"], e.params["jaxprs"], 0, {}
+    for name, traced in jaxprs._asdict().items():
+        length = getattr(lengths, name)
+        constants = came[start : start + length]
+        if "solve" in name:
+            constants = list(map(jax.lax.stop_gradient, constants))  # how x is found changes nothing of what it is
+        parts[name] = traced and _with(lifted(traced), constants)
+        start += length
+    matvec, solve, transposed = parts["matvec"], parts["solve"], parts["transpose_solve"]
+    return jax.lax.custom_linear_solve(
+        matvec,
+        list(came[start:]),
+        lambda _, b: solve(b),
+        transposed and (lambda _, b: transposed(b)),
+        symmetric=parts["vecmat"] is parts["matvec"],
+    )
+
+
+def _with(f: Callable[..., list[Any]], constants: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any]]:
+    return lambda arrays: f(*constants, *arrays)
 
 
 def _typed(value: Any, variable: Any) -> Any:
@@ -217,7 +244,7 @@ def values_and_gradients(
     def run(taps: Mapping[Key, Any], arguments: Sequence[Any]) -> tuple[Any, dict[Key, Any]]:
         tapped = Tapped(taps, wanted | derived)
         out = tapped.run(traced, [tapped.tap((-1, i), v) for i, v in enumerate(arguments)])
-        return jnp.sum(out[0]), tapped.values
+        return jnp.sum(out[0]).astype(jnp.float64), tapped.values
 
     taps = {k: np.zeros(shape) for k, shape in _spaces(traced) if k in derived}
     taps |= {(-1, i): np.zeros(v.aval.shape) for i, v in enumerate(traced.jaxpr.invars) if (-1, i) in derived}
@@ -225,10 +252,14 @@ def values_and_gradients(
         arguments = [double(a) for a in arguments]
         try:
             lowered = jax.jit(jax.grad(run, has_aux=True)).lower(taps, arguments)
-        except ValueError as e:
+        except (ValueError, NotImplementedError) as e:
+            remedy = (
+                "A loop whose number of rounds is not known has no gradient: use jax.lax.scan, or a fixed fori_loop."
+                if isinstance(e, ValueError)
+                else "Put jax.lax.stop_gradient around what it is given."
+            )
             raise CannotExplain(
-                f"Autodiff cannot go backward through this program: {str(e).splitlines()[0]} A loop whose number of "
-                "rounds is not known has no gradient: use jax.lax.scan, or fori_loop with a fixed end."
+                f"Autodiff cannot go backward through this program: {str(e).splitlines()[0]} {remedy}"
             ) from e
         gradients, values = map(_numpy, lowered.compile(compiler_options=_ONCE)(taps, arguments))
         if not all(np.isfinite(v).all() for v in (*gradients.values(), *values.values())):

@@ -113,6 +113,9 @@ class Node:
     reverse: bool = False
     place: str = ""
     """The layer in which the program computes it, as ``cr.summary`` names it."""
+    limits: tuple[int, int] | None = None
+    """The least and the largest of an input's whole numbers; elsewhere those that the type holds, where others could
+    come out."""
 
     def __repr__(self) -> str:
         return f"{self.op}:{self.name}{list(self.shape)}"
@@ -198,6 +201,9 @@ REDUCTIONS = frozenset("max min argmax argmin prod any all logsumexp cross_entro
 
 COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal isfinite and or not".split())
 """Elementwise functions whose values are yes or no."""
+
+SHARED = 0.5
+"""``value`` of a maximum or minimum whose slope, where its two numbers are equal, is half of each."""
 
 WHOLE = frozenset("floor_divide argmax argmin".split())
 

@@ -1,10 +1,13 @@
 """Elementwise primitives: each is one function of numbers; numbers that the program knows are computed at once."""
 
+from dataclasses import replace
+
+import numpy as np
 from jax.extend.core import JaxprEqn
 from jax.lax import RoundingMethod
 
 from chainrule.trace.arithmetic import function, is_number, same
-from chainrule.trace.graph import Index, View, along, apply, number, value_of
+from chainrule.trace.graph import SHARED, Index, View, along, apply, number, value_of
 from chainrule.trace.lifter import Lifter, Site, kind, lifts
 
 FUNCTIONS = {
@@ -73,9 +76,22 @@ def _elementwise(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> V
         name = "floor_divide"
     if name in ("maximum", "minimum") and value_of(came[0]) is not None:
         came = came[::-1]
+    if name not in ("maximum", "minimum"):
+        return function(name, *came, place=site.place)
+    slope = None if site.ruled else SHARED
     if name == "maximum" and is_number(value_of(came[1]), 0):
-        return apply("relu", came[0], place=site.place)
-    return function(name, *came, place=site.place)
+        return relu(came[0], slope, site.place)
+    made = function(name, *came, place=site.place)
+    return made if value_of(made) is not None else _with_slope(made, slope)
+
+
+def relu(view: View, slope: float | None, place: str) -> View:
+    """A view where it is positive, else 0; ``slope``: the derivative at 0, if it is not 0."""
+    return _with_slope(apply("relu", view, place=place), slope)
+
+
+def _with_slope(view: View, slope: float | None) -> View:
+    return View(replace(view.node, value=slope), view.index, view.shape)
 
 
 def fitted(view: View, space: tuple[int, ...]) -> View:
@@ -111,7 +127,7 @@ def _rsqrt(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 
 @lifts("clamp")
-def _clamp(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+def _clamp(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     low, x, high = (fitted(v, site.space(e.outvars[0])) for v in came)
     return function("minimum", function("maximum", x, low, place=site.place), high, place=site.place)
 
@@ -128,32 +144,23 @@ def _select(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 
 def where(which: View, yes: View, no: View, place: str) -> View:
-    """The choice between two arrays; keeping what is positive is relu, a negative index counts from the end."""
+    """The choice between two arrays; keeping what is positive is relu."""
     test = which.node.name
     compared = which.opened(test)
     if compared is not None and len(compared) == 2 and is_number(value_of(compared[1]), 0):
         if test in ("greater", "greater_equal") and is_number(value_of(no), 0) and same(compared[0], yes):
-            return apply("relu", yes, place=place)
+            return relu(yes, 1 if test == "greater_equal" else None, place)
         if test in ("less", "less_equal") and is_number(value_of(yes), 0) and same(compared[0], no):
-            return apply("relu", no, place=place)
-        if test == "less" and no.node.kind == "int" and same(compared[0], no) and _wraps(yes, no):
-            return no
+            return relu(no, 1 if test == "less" else None, place)
     return function("where", which, yes, no, place=place)
-
-
-def _wraps(shifted: View, index: View) -> bool:
-    """Whether one view is the other plus a number, as JAX writes an index in case that it counts from the end."""
-    made, parts = index.node, shifted.opened("add")
-    if made.op == "map" and (made.name in ("negative", "subtract") or any((value_of(v) or 0) < 0 for v in made.args)):
-        return False
-    return parts is not None and value_of(parts[1]) is not None and same(parts[0], index)
 
 
 @lifts("convert_element_type")
 def _convert(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | None:
     wanted, has = kind(e.outvars[0]), came[0].node.kind
     if has == wanted:
-        return came[0]
+        narrower = wanted == "int" and value_of(came[0]) is None and _narrower(e)
+        return apply("number", came[0], kind="int", place=site.place) if narrower else came[0]
     value = value_of(came[0])
     if value is not None:
         return number({"float": float, "int": int, "bool": bool}[wanted](value), came[0].shape, wanted)
@@ -162,6 +169,12 @@ def _convert(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View 
     if wanted == "int" and has == "float":
         return apply("truncate", came[0], kind="int", place=site.place)
     return apply("number", came[0], kind=wanted, place=site.place)
+
+
+def _narrower(e: JaxprEqn) -> bool:
+    """Whether whole numbers become of a type that does not hold all of the old one; more bits of one kind hold all."""
+    old, new = (np.dtype(v.aval.dtype) for v in (e.invars[0], e.outvars[0]))  # type: ignore[attr-defined]
+    return new.itemsize < old.itemsize or old.kind == "i" and new.kind == "u"
 
 
 @lifts("copy", "copy_p", "reduce_precision", "optimization_barrier", "name", "device_put", "sharding_constraint")

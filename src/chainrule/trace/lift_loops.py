@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 from jax.extend.core import JaxprEqn, Literal
 
 from chainrule.trace.arithmetic import function
@@ -15,6 +16,8 @@ from chainrule.trace.lifter import Lifter, Site, kind, lifts
 def _scan(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
     inner, steps = e.params["jaxpr"], e.params["length"]
     fixed, carried, back = e.params["num_consts"], e.params["num_carry"], e.params["reverse"]
+    if not steps:
+        return [*came[fixed : fixed + carried], *(number(0, site.space(v), kind(v)) for v in e.outvars[carried:])]
     step = len(site.loops)
     inside = Site(site.key, site.place, (*site.loops, steps))
     constants = [_into(v, step, inside.space(w)) for v, w in zip(came, inner.jaxpr.invars[:fixed], strict=False)]
@@ -69,10 +72,21 @@ def _at(view: View, step: int, place: int, space: tuple[int, ...]) -> View:
     return view.put(at, space)
 
 
+@lifts("platform_index")
+def _platform(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
+    """Which of several programs runs on this machine."""
+    here = jax.default_backend()
+    k = next(i for i, names in enumerate(e.params["platforms"]) if names is None or here in names)
+    return number(k, site.space(e.outvars[0]), "int")
+
+
 @lifts("cond")
 def _cond(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> list[View] | None:
     """Each branch is lifted, and the one that the number names is chosen; one with a loop or noise stays whole."""
     which, *arguments = came
+    if (known := value_of(which)) is not None:
+        k = min(max(int(known), 0), len(e.params["branches"]) - 1)
+        return lifter.walk(e.params["branches"][k], arguments, Site((*site.key, -2 - k), site.place, site.loops))
     before = len(lifter.graph.traced)
     branches = [
         lifter.walk(b, arguments, Site((*site.key, -2 - k), site.place, site.loops))

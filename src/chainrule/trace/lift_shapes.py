@@ -1,5 +1,7 @@
 """Primitives that move numbers, sum them and multiply matrices: nearly all of them are only views."""
 
+import math
+
 from jax.extend.core import JaxprEqn
 
 from chainrule.trace.arithmetic import function
@@ -115,9 +117,9 @@ def _pad(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
 
 @lifts("concatenate")
 def _concatenate(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
-    if len(came) == 1:
-        return came[0]
-    return concatenated(came, len(site.loops) + e.params["dimension"], site.place)
+    axis = len(site.loops) + e.params["dimension"]
+    pieces = [v for v in came if v.shape[axis]]
+    return concatenated(pieces, axis, site.place) if len(pieces) > 1 else pieces[0]
 
 
 @lifts("stack")
@@ -179,8 +181,19 @@ def _along(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View | 
     axes = [len(site.loops) + a for a in e.params["axes"]]
     if not axes:
         return came[0]
+    if 0 in (came[0].shape[a] for a in axes):
+        return _of_nothing(e, site)
     array = simple(came[0], site.place)  # the zeros around an array are numbers like others
     return function_along(_ALONG[e.primitive.name], array, axes, site.place)
+
+
+def _of_nothing(e: JaxprEqn, site: Site) -> View | None:
+    """What a reduction makes of no numbers, if it makes something."""
+    made = {"reduce_max": -math.inf, "reduce_min": math.inf, "reduce_prod": 1, "reduce_and": True, "reduce_or": False}
+    label = kind(e.outvars[0])
+    if e.primitive.name not in made or label == "int" and e.primitive.name != "reduce_prod":
+        return None
+    return number(made[e.primitive.name], site.space(e.outvars[0]), label)
 
 
 @lifts("cumsum")
@@ -213,7 +226,10 @@ def _dot(lifter: Lifter, e: JaxprEqn, came: list[View], site: Site) -> View:
     views = [v.put({p: along(q) for p, q in at.items()}, space) for v, at in ((a, at_a), (b, at_b))]
     if len(out) == len(space):  # nothing is summed: an outer or elementwise product
         return function("multiply", *(v.put({p: along(p) for p in out}, space) for v in views), place=site.place)
-    return contract(views, out, site.place)
+    product = contract(views, out, site.place)
+    if kind(e.outvars[0]) == "bool":  # or, instead of a sum
+        return function("not_equal", product, number(0, product.shape, "int"), place=site.place)
+    return product
 
 
 def simple(view: View, place: str) -> View:

@@ -1,7 +1,7 @@
 """A graph in the making: each equation of a traced program becomes nodes and views, by the table of ``lifts``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -22,10 +22,12 @@ class Site:
     key: tuple[int, ...] = ()
     place: str = ""
     loops: tuple[int, ...] = ()
+    ruled: bool = False
+    """Whether a function around it brings its own derivative, in which a kink has the slope of its flat side."""
 
     def inside(self, layer: str, i: int) -> "Site":
         """The site of equation number i, in a layer, of the program that stands at this site."""
-        return Site((*self.key, i), "/".join(filter(None, (self.place, layer))), self.loops)
+        return Site((*self.key, i), "/".join(filter(None, (self.place, layer))), self.loops, self.ruled)
 
     def space(self, variable: Any) -> tuple[int, ...]:
         """The space of a variable: the loops around it, then its own axes."""
@@ -52,6 +54,8 @@ class Lifter:
     """The graph, and how programs are read into it."""
 
     graph: Graph = field(default_factory=Graph)
+    signed: set[Node] = field(default_factory=set)
+    """Inputs of whole numbers that may be negative."""
 
     def walk(self, traced: ClosedJaxpr, arguments: Sequence[View], site: Site) -> list[View]:
         """The outputs of a program for views of its inputs, in the space of the site."""
@@ -75,12 +79,15 @@ class Lifter:
 
     def equation(self, e: JaxprEqn, came: list[View], site: Site) -> list[View]:
         """What an equation gives."""
+        if all(0 in getattr(v.aval, "shape", ()) for v in e.outvars) and "key" not in map(kind, e.outvars):
+            return [number(0, site.space(v), kind(v)) for v in e.outvars]  # arrays without numbers
         if self.random(came):
             return [whole(Node("drawn", shape=site.space(v), kind=kind(v), place=site.place)) for v in e.outvars]
         inner = called(e)
         if inner is not None:
-            gave = self.walk(inner, came, site)
-            if e.primitive.name == "custom_jvp_call":
+            ruled = e.primitive.name == "custom_jvp_call"
+            gave = self.walk(inner, came, replace(site, ruled=site.ruled or ruled))
+            if ruled:
                 self.rename(gave, site)
             return gave
         if any(getattr(v.aval, "dtype", None) in _COMPLEX for v in (*e.invars, *e.outvars)):
@@ -93,7 +100,17 @@ class Lifter:
         gave = rule(self, e, came, site) if rule else None
         if gave is None:
             return self.opaque(e, came, site)
-        return gave if isinstance(gave, list) else [gave]
+        gave = gave if isinstance(gave, list) else [gave]
+        return [self.limited(v, view) for v, view in zip(e.outvars, gave, strict=True)]
+
+    def limited(self, variable: Any, view: View) -> View:
+        """A view of whole numbers that knows what their type holds."""
+        node = view.node
+        fresh = node.kind == "int" and node.limits is None and node not in self.graph.traced
+        if not fresh or (node.op, node.name) not in _GROWING or kind(variable) != "int":
+            return view
+        held = np.iinfo(variable.aval.dtype)
+        return View(replace(node, limits=(int(held.min), int(held.max))), view.index, view.shape)
 
     def random(self, came: Sequence[View]) -> bool:
         """Whether an equation makes random numbers, or goes on with them and nothing that the network computes."""
@@ -104,6 +121,8 @@ class Lifter:
         """An equation that has no rule: it is computed as JAX does, and said to be not derived."""
         came = [v if v.node.kind == "key" else materialized(v, site.place) for v in came]
         call = lifted_equation(e)
+        if not came:
+            return [known(value, site.space(v)) for v, value in zip(e.outvars, call(), strict=True)]
         for _ in site.loops:
             call = jax.vmap(call, in_axes=0, out_axes=0)
         name = function_name(e) or _own_name(e) or e.primitive.name
@@ -127,6 +146,11 @@ class Lifter:
             self.graph.traced[view.node] = (key, view)
 
 
+_GROWING = {("map", name) for name in "add subtract multiply negative power abs truncate number".split()}
+_GROWING |= {("contract", ""), ("along", "prod")}
+"""Operations whose whole numbers may be larger than those that come in, or of a narrower type."""
+
+
 def _own_name(e: JaxprEqn) -> str:
     """The name of a function that brings its own derivative."""
     inner = e.params.get("call_jaxpr")
@@ -137,7 +161,9 @@ def _own_name(e: JaxprEqn) -> str:
 def known(value: Any, shape: Sequence[int]) -> View:
     """A number or an array of the program, in a space that ends with its axes."""
     if jnp.issubdtype(getattr(value, "dtype", np.float64), jax.dtypes.prng_key):
-        return View(Node("constant", value=value, kind="key"), (), tuple(shape))
+        own = np.shape(value)
+        node = Node("constant", shape=own, value=value, kind="key")
+        return whole(node).move(range(len(shape) - len(own), len(shape)), shape)
     array = np.asarray(value)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise CannotExplain("The program computes with complex numbers, which have no rule here.")

@@ -2,12 +2,13 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, JaxprEqn
+import numpy as np
+from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
 from chainrule.errors import DesignError
 
@@ -72,3 +73,12 @@ def place(equation: JaxprEqn) -> str:
 def scope(equation: JaxprEqn) -> str:
     """The layer in which an equation stands: as our containers name it, else by the named scopes of other libraries."""
     return place(equation) or "/".join(re.findall(r"[\w.\[\]]+(?![\w.\[\]]*\()", str(equation.source_info.name_stack)))
+
+
+def literals(traced: ClosedJaxpr) -> Iterator[float]:
+    """The numbers that are written in a program."""
+    for e in traced.jaxpr.eqns:
+        yield from (float(v.val) for v in e.invars if isinstance(v, Literal) and np.isrealobj(v.val))
+        inner = body(e)
+        if inner is not None:
+            yield from literals(inner)

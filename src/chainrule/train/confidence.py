@@ -74,7 +74,8 @@ def learned(design: Design, seen: Any, rows: Rows, outputs: np.ndarray, member: 
     if not isinstance(loss, Loss):
         return Confidence(count, 1.0, (), (), known, ())
     if loss.task != "regression":
-        heat = temperature(*as_classes(loss, z if z.ndim == 2 else z.mean(axis=0), y))
+        logits, codes = as_classes(loss, z if z.ndim == 2 else z.mean(axis=0), y)
+        heat = temperature(logits, codes, np.repeat(rows.w[kept], len(codes) // count))
         if not isinstance(target, ClassTarget):
             return Confidence(count, heat, (), (), known, ())
         p = probabilities(loss, z, heat, count)

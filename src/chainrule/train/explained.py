@@ -127,13 +127,14 @@ def preface(design: Design) -> tuple[str, ...]:
             return ()  # numbers are read as they are
         return (_answer(target),)
     first = "x̃ is what the network reads of a row: x̃₀ is the first column of x, x̃₁ the second, and so on."
-    lines, at = [], iter(range(len(encoder.labels)))
+    lines, read = [], {}
+    for at, (column, _) in enumerate(encoder.features):
+        read.setdefault(column.name, []).append(f"x̃{str(at).translate(_BELOW)}")
     for column in encoder.columns:
         if column in encoder.embedded:
             lines.append(f"x[{column.name!r}]: {column.explain()}")
             continue
-        mine = [f"x̃{str(next(at)).translate(_BELOW)}" for _ in column.labels]
-        lines.append(_numbered(column.explain(), iter(mine)))
+        lines.append(_numbered(column.explain(), iter(read[column.name])))
     more = len(lines) - MOST_COLUMNS
     if more > 0:
         lines[MOST_COLUMNS:] = [f"… and {more} more columns: run.design.encoder.explain() has them all."]

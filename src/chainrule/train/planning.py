@@ -31,7 +31,7 @@ def job_of(materials: Materials) -> Job:
     """The training that a design asks for on these rows."""
     design, train, folds = materials.design, materials.train, materials.folds
     recipe, rows = design.recipe, len(train.w)
-    exact = design.network.mixes_rows or design.network.prepares  # these would take padded rows for real ones
+    exact = design.network.mixes_rows  # it would take padded rows for real ones
     if folds is None:
         plan, held = plan_of(design, rows), None if materials.held is None else in_parts(materials.held)
     else:
@@ -146,7 +146,8 @@ def first_standing(job: Job, design: Design, params: Params | None = None) -> St
     if params is None:
         params = drawn(job, x)
         if design.network.prepares:
-            params = _prepared(design.network, job.plan.members > 1, params, x)
+            rows = jax.tree.map(lambda a: a[: job.rows], x)  # those that fill a size up are no real ones
+            params = _prepared(design.network, job.plan.members > 1, params, rows)
     else:
         check_params(design.network, shapes, params, job.plan.members)
         params = jax.device_put(params)
@@ -158,7 +159,7 @@ def drawn(job: Job, x: Any) -> Params:
     return _drawn(job.plan.net, job.plan.members > 1, job.seeds, x)
 
 
-@partial(jax.jit, static_argnames=("net", "many"))
+@partial(jax.jit, static_argnames=("net", "many"), compiler_options={"xla_backend_optimization_level": 0})
 def _drawn(net: Layer, many: bool, seeds: Any, x: Any) -> Params:
     def one(seed: Any) -> Params:
         key = jax.random.fold_in(jax.random.key(seed), 2**31)  # no step has this number: no noise repeats the start

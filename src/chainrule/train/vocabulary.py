@@ -17,6 +17,7 @@ MODULES = (
     "chainrule.layers.join",
     "chainrule.layers.layer_norm",
     "chainrule.layers.parallel",
+    "chainrule.layers.piecewise_linear",
     "chainrule.layers.residual",
     "chainrule.layers.scale",
     "chainrule.layers.shape",

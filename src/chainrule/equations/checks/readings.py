@@ -11,8 +11,9 @@ from chainrule.equations.checks import grammar, meaning
 from chainrule.equations.checks.meaning import Labeled
 from chainrule.equations.checks.values import checked_values, graph_values
 from chainrule.equations.derivation.axes import space_of
-from chainrule.equations.derivation.derive import Derivation, Derived
+from chainrule.equations.derivation.derive import Derivation
 from chainrule.equations.derivation.scales import paired
+from chainrule.equations.derivation.traces import Derived
 from chainrule.trace.evaluate import full
 from chainrule.trace.graph import Node
 
@@ -42,7 +43,7 @@ class Known:
 def known(derivation: Derivation, derived: Derived, inputs: Sequence[Any]) -> Known:
     """The values of all symbols for some inputs of the program at one of its numbers of examples."""
     first = derivation.derived[0]
-    pairs = {n: n for n in first.order} if derived is first else paired(first.order, derived.order) or {}
+    pairs = paired(first.order, derived.order) or {}
     return labeled(derivation, derived, pairs, computed(derived, inputs))
 
 

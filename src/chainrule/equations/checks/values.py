@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.equations.derivation.derive import Derivation, Derived
+from chainrule.equations.derivation.derive import Derivation
+from chainrule.equations.derivation.traces import Derived, with_rows
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
 from chainrule.trace.graph import Node, View, reachable
@@ -34,12 +35,12 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
     rng = np.random.default_rng(seed)
 
     def taken(a: Any) -> Any:
-        if derived.rows is None or not np.ndim(a):
+        if derived.rows is None or _is_key(a):
             return a
         return np.asarray(a)[np.arange(derived.rows) % len(a)]
 
     def moved(a: Any) -> Any:
-        if jnp.issubdtype(getattr(a, "dtype", np.float32), jax.dtypes.prng_key):
+        if _is_key(a):
             return a
         a = np.asarray(a)
         if seed is None or not np.issubdtype(a.dtype, np.floating):
@@ -50,7 +51,11 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
         sign = -1 if np.all((a >= 0) & (a <= 1)) else rng.choice([-1, 1], a.shape)  # shares stay shares
         return np.where(a == 0, scale * noise, a * (1 + noise * sign))
 
-    return [moved(a) for a in jax.tree.leaves((subject.params, *jax.tree.map(taken, subject.data)))]
+    return [moved(a) for a in jax.tree.leaves((subject.params, *with_rows(subject, taken, lambda a: a)))]
+
+
+def _is_key(a: Any) -> bool:
+    return jnp.issubdtype(getattr(a, "dtype", np.float32), jax.dtypes.prng_key)
 
 
 def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any]) -> Values:
@@ -69,7 +74,8 @@ def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any])
         for n, variables in derivable.items()
         if all(k in slopes for k, _ in variables)
     }
-    known = {n: v for n, v in program.items() if n.op in ("input", "carry", "drawn")}
+    known: dict[Node, Any] = {n: a for n, a in zip(graph.inputs, inputs, strict=True) if n.kind == "key"}
+    known |= {n: v for n, v in program.items() if n.op in ("input", "carry", "drawn", "opaque")}
     values = evaluate(reachable(graph.outputs, graph.links), known)
     for carry, back in backward.after.items():
         values = evaluate(reachable([back.args[0]], {}), values)
@@ -78,11 +84,20 @@ def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any])
     return Values(values, program, gradient)
 
 
+def program_values(derived: Derived, lines: Collection[Node], inputs: list[Any]) -> dict[Node, np.ndarray]:
+    """The values of those of ``lines`` that are variables of the program, as the program computes them."""
+    traced = derived.graph.traced
+    wanted = {traced[n][0]: n for n in lines if n in traced and n.kind != "key"}
+    found, _ = values_and_gradients(derived.program.traced, inputs, frozenset(wanted), frozenset())
+    return {n: _of_node(found[k], traced[n][1]) for k, n in wanted.items() if k in found}
+
+
 def graph_values(derived: Derived, inputs: list[Any]) -> dict[Node, np.ndarray]:
     """Values of a graph without loops, from its inputs alone."""
     with jax.enable_x64(True):
         known: dict[Node, Any] = {
-            n: np.asarray(double(a)) for n, a in zip(derived.graph.inputs, inputs, strict=True) if n.kind != "key"
+            n: a if n.kind == "key" else np.asarray(double(a))
+            for n, a in zip(derived.graph.inputs, inputs, strict=True)
         }
     return evaluate(derived.order, known)
 

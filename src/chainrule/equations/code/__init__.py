@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.equations.code.copied import HELPERS, sources
 from chainrule.equations.code.functions import Functions
-from chainrule.equations.code.layout import WIDTH, statement
+from chainrule.equations.code.layout import WIDTH, spelled, statement
 from chainrule.equations.code.listing import Listing, Variable
 from chainrule.equations.code.names import python_name, unique_names
 from chainrule.equations.code.reads import Names
@@ -48,7 +48,7 @@ def module(program: Listing) -> str:
 
 
 def _root(variable: Variable) -> str:
-    match = re.match(r"[A-Za-z_]\w*", variable.path)
+    match = re.match(r"[^\W\d]\w*", variable.path)
     if match is None:
         raise CannotExplain(f"The input {variable.symbol} has no path in the arguments, but {variable.path!r}.")
     return match.group()
@@ -65,8 +65,8 @@ def _names(program: Listing, roots: Mapping[str, str]) -> Names:
     labels |= {line.symbol: line.labels for line in program.lines}
     found = dict.fromkeys(label for line in program.lines for label in (*line.labels, *_labels(line.formula)))
     variables = unique_names(found, {*taken, *names.values()}, {})
-    data = [v for v in program.inputs if roots[v.symbol] != "params"]
-    rows = "n" if any("n" in map(bare, v.labels) for v in data) else ""
+    first = [bare(v.labels[0]) for v in program.inputs if roots[v.symbol] != "params" and v.labels]
+    rows = next((label for label in first if label not in program.sizes), "n" if "n" in first else "")
     return Names(names, labels, program.sizes, rows, variables)
 
 
@@ -84,12 +84,13 @@ def _docstring(program: Listing) -> str:
     """What the module is, and where each input of the formulas is found in its arguments."""
     title = textwrap.shorten(_escaped(program.title), 70, placeholder=" ...").rstrip(".") or "A program"
     lines = [f'"""{title[:1].upper()}{title[1:]}: one NumPy statement for each printed line.']
-    rows = [(v.path.replace("'", '"'), v.symbol, _shape(v, program.sizes), v.words) for v in program.inputs]
+    rows = [(spelled(v.path), v.symbol, _shape(v, program.sizes), v.words) for v in program.inputs]
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
     for row in rows:
         shown = "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
         lines += ["", "Inputs, with the symbols of the lines:", *_wrapped(shown)] if row is rows[0] else _wrapped(shown)
-    return "\n".join([*_wrapped(lines[0]), *lines[1:], '"""'] if len(lines) > 1 else [lines[0] + '"""'])
+    text = "\n".join([*_wrapped(lines[0]), *lines[1:], '"""'] if len(lines) > 1 else [lines[0] + '"""'])
+    return f"r{text}" if "\\" in text else text
 
 
 def _wrapped(text: str) -> list[str]:
@@ -103,11 +104,11 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "/").replace('"""', "'''")
+    return text.replace('"""', "'''")
 
 
 def _shape(variable: Variable, sizes: Mapping[str, int]) -> str:
-    lengths = [f"{label} = {sizes[bare(label)]}" if bare(label) in sizes and bare(label) != "n" else label
+    lengths = [f"{label} = {sizes[bare(label)]}" if bare(label) in sizes else label
                for label in variable.labels]  # fmt: skip
     return f"({', '.join(lengths)})" if lengths else ""
 

@@ -28,7 +28,9 @@ NUMPY = {
 }
 """Functions number by number that NumPy has."""
 
-WRITTEN = frozenset("sigmoid silu erf erfc erfinv normal_cdf normal_pdf gelu lgamma digamma".split())
+WRITTEN = frozenset(
+    "sigmoid silu erf erfc erfinv normal_cdf normal_pdf gelu lgamma digamma binary_cross_entropy".split()
+)
 """Functions number by number that generated code brings along."""
 
 YES_OR_NO = frozenset("isfinite and or not any all".split())
@@ -65,8 +67,8 @@ class Writer(Expressions):
             if f.name in WRITTEN:
                 self.names.helpers.add(f.name)
             shown = [c.text if f.name in ("and", "or", "not", "where") else c.number.text for c in codes]
-            pattern = NUMPY.get(f.name, f"{f.name}({{}})")
-            return Code(pattern.format(*shown), labels, ATOM, f.name in YES_OR_NO)
+            text = f"{f.name}({', '.join(shown)})" if f.name in WRITTEN else NUMPY[f.name].format(*shown)
+            return Code(text, labels, ATOM, f.name in YES_OR_NO)
         if f.name in REDUCED or f.name in KEPT:
             return self._along(f)
         raise self.cannot(f"{f.name} is known to the traced program only")
@@ -169,6 +171,8 @@ class Writer(Expressions):
         size = self.length(label)
         if label not in self.fixed:
             start, code = self.formula(first), self.formula(body)
+            if label not in code.labels:
+                raise self.cannot(f"what has no label {label} is read one step apart along it")
             rest = [x for x in code.labels if x != label]
             code = transposed(code, [label, *rest])
             shape = f"({', '.join(['1', *map(self.length, rest)])}{',' if not rest else ''})"

@@ -70,6 +70,11 @@ def digamma(a):
     return np.where(a > 0, value, value - np.pi / np.tan(np.pi * np.where(a > 0, 0.5, a)))
 
 
+def binary_cross_entropy(z, y):
+    """-y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)), without overflow."""
+    return np.logaddexp(0, z) - y * z
+
+
 def softmax(a, axis):
     """exp(a) / sum of exp(a) along an axis."""
     e = np.exp(a - np.max(a, axis, keepdims=True))
@@ -119,6 +124,7 @@ HELPERS = {
         gelu,
         lgamma,
         digamma,
+        binary_cross_entropy,
         softmax,
         log_softmax,
         logsumexp,

@@ -1,15 +1,15 @@
 """The functions of a generated module: which lines stand in which, what they are given and what they return."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.equations.code.layout import nested, statement, steps, unpacked
+from chainrule.equations.code.layout import arranged, nested, spelled, statement, unpacked
 from chainrule.equations.code.listing import Listing
 from chainrule.equations.code.loops import read
 from chainrule.equations.code.reads import Names
 from chainrule.equations.code.statements import INDENT, Statements
 from chainrule.equations.derivation.axes import bare
+from chainrule.equations.derivation.paths import keys
 from chainrule.equations.formula import Line
 from chainrule.equations.prints.text import line as printed
 from chainrule.errors import CannotExplain
@@ -35,7 +35,7 @@ class Functions:
 
     def __init__(self, program: Listing, names: Names, roots: Mapping[str, str]):
         self.program, self.names, self.roots = program, names, roots
-        self.paths = {v.symbol: v.path.replace("'", '"') for v in program.inputs}
+        self.paths = {v.symbol: spelled(v.path) for v in program.inputs}
         self.read_constants: set[str] = set()
         """Constants that some function reads."""
         self.makers = {line.symbol: line for line in program.lines if line.kind != "update"}
@@ -133,17 +133,19 @@ class Functions:
         out += Statements(self.names, self.paths, self.rows).body(stage.lines, given, stage.results)
         self.read_constants |= wanted & set(self.program.constants)
         shown = ", ".join(name[s] for s in stage.results)
-        if stage.returns:
+        if stage.returns == "gradients" and self.program.parameters is not None:
+            shown = arranged(self.program.parameters, {path: name[s] for path, s in self.program.gradients.items()})
+        elif stage.returns:
             paths = self.outputs if stage.returns == "outputs" else self.program.gradients
             shown = nested({self._steps(path): name[s] for path, s in paths.items()})
         return "\n".join([*out, *statement("return ", shown, "", INDENT)])
 
     def _steps(self, path: str) -> tuple[str | int, ...]:
         """A path below the name that it may begin with."""
-        found = steps(re.sub(r"^[A-Za-z_]\w*", "", path))
+        found = keys(path)
         if found is None:
             raise CannotExplain(f"{path!r} is no path into a result: [0]['W'] is one.")
-        return tuple(found)
+        return found
 
 
 def _rows(program: Listing, names: Names, paths: Mapping[str, str], roots: Mapping[str, str]) -> str:

@@ -1,8 +1,12 @@
 """The layout of generated code: long statements, comments and results are folded to the width of a line."""
 
+import ast
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chainrule.equations.derivation.paths import keys
 
 WIDTH = 120
 _SEPARATORS = (" if ", " else ", " for ", ", ", " + ", " - ", " * ", " / ", " @ ")
@@ -117,21 +121,32 @@ def _widest(text: str) -> tuple[int, int]:
     return best
 
 
-_STEP = re.compile(r"\[\s*(?:'([^']*)'|\"([^\"]*)\"|(\d+))\s*\]|\.(\w+)")
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
-def steps(path: str) -> list[str | int] | None:
-    """The keys that a path goes along, ``[0]['W']`` to [0, 'W']; None when it is no path."""
-    found: list[str | int] = []
-    at = 0
-    while at < len(path):
-        match = _STEP.match(path, at)
-        if match is None:
-            return None
-        single, double, number, name = match.groups()
-        found.append(int(number) if number is not None else next(s for s in (single, double, name) if s is not None))
-        at = match.end()
-    return found
+def spelled(path: str) -> str:
+    """A path with its strings in double quotes."""
+    return _STRING.sub(lambda found: quoted(ast.literal_eval(found.group())), path)
+
+
+def arranged(tree: Any, leaves: Mapping[str, str], path: str = "") -> str:
+    """The text of a tree with values at paths; of arrays without a value there is none, in a list None.
+
+    >>> arranged([{"W": 1.0, "fixed": 2.0}, 3.0, None], {"[0]['W']": "dW"})
+    '[{"W": dW}, None, None]'
+    """
+    if path in leaves:
+        return leaves[path]
+    if isinstance(tree, dict):
+        inside = {f"[{key!r}]": value for key, value in tree.items()}
+        shown = {key: arranged(value, leaves, path + key) for key, value in inside.items()}
+        kept = {k: v for k, v in shown.items() if v != "None" or inside[k] is None}
+        return "{" + ", ".join(f"{spelled(key)[1:-1]}: {value}" for key, value in kept.items()) + "}"
+    if type(tree) in (list, tuple):
+        items = ", ".join(arranged(value, leaves, f"{path}[{k}]") for k, value in enumerate(tree))
+        return f"[{items}]" if isinstance(tree, list) else f"({items}{',' * (len(tree) == 1)})"
+    below = {keys(p[len(path) :]) or (): value for p, value in leaves.items() if p.startswith(path)}
+    return nested(below) if below else "None"
 
 
 def nested(leaves: Mapping[tuple[str | int, ...], str]) -> str:

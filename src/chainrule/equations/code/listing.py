@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,12 @@ class Listing:
     """Forward, loss, backward and update lines, in order of computation."""
     variables: Mapping[str, Variable]
     sizes: Mapping[str, int]
-    """The length of each label (without primes). That of n is taken from the data at run time."""
+    """The length of each label (without primes). That of examples is taken from the data at run time."""
     outputs: Mapping[str, str]
     """What forward and loss return: ``{"outputs": "z3", "loss": "L"}``. Several outputs have paths, ``outputs[0]``."""
     gradients: Mapping[str, str] = field(default_factory=dict)
     """For each path into the parameters, ``[0]['W']``, the symbol of the gradient."""
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Arrays that are known to the program."""
+    parameters: Any = None
+    """The tree of parameters: gradients are arranged as it is. Without it, as their paths say."""

@@ -72,3 +72,8 @@ def unique_names(symbols: Iterable[str], taken: Iterable[str], exact: Mapping[st
         names[symbol] = name
         used.add(name)
     return names
+
+
+def argument_name(name: str, taken: Iterable[str]) -> str:
+    """The name of an argument in generated code: its own, with a _ behind it where that is taken."""
+    return f"{name}_" if name in {"np", "math", "N", "range", "reversed", *taken} else name

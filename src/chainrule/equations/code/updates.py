@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from chainrule.equations.code.layout import nested, statement, steps
+from chainrule.equations.code.layout import nested, spelled, statement
 from chainrule.equations.code.listing import Listing
 from chainrule.equations.code.loops import read
 from chainrule.equations.code.reads import Names
 from chainrule.equations.code.statements import INDENT, Statements
+from chainrule.equations.derivation.paths import keys
 
 NEW = ("₊", "⁺", "′", "_new", "_next")
 """What may stand behind a symbol to name the value after the step."""
@@ -21,7 +22,7 @@ def update(program: Listing, names: Names, paths: Mapping[str, str], roots: Mapp
     behind it, or the one whose name with ₊ or ′ is its own. What else is computed and not read again is returned too.
     """
     lines = [line for line in program.lines if line.kind == "update"]
-    gradients = {s: f"grads{path}".replace("'", '"') for path, s in program.gradients.items()}
+    gradients = {s: f"grads{spelled(path)}" for path, s in program.gradients.items()}
     free: list[str] = []
     for k, line in enumerate(lines):
         made = {x.symbol for x in lines[:k]}
@@ -40,7 +41,7 @@ def update(program: Listing, names: Names, paths: Mapping[str, str], roots: Mapp
         for symbol in (s for s, r in roots.items() if r == root):
             now = new.get(symbol, symbol)
             wanted.append(now)
-            leaves[tuple(steps(paths[symbol][len(root) :]) or ())] = names.names[now]
+            leaves[keys(paths[symbol]) or ()] = names.names[now]
         parts.append(nested(leaves))
     parts += [names.names[s] for s in results if replaced.get(s) not in roots]
     given = dict.fromkeys(roots[s] for s in roots if s in free or roots[s] in changed)

@@ -117,7 +117,7 @@ def over(a: Formula, b: Formula) -> Formula:
 def plus(a: Formula, b: Formula, sign: int = 1) -> Formula:
     """A + b, or a − b."""
     terms = [*_terms(a, 1), *_terms(b, sign)]
-    terms = [(s, f) for s, f in terms if not _zero(f)]
+    terms = _alike([(s, f) for s, f in terms if not _zero(f)])
     if not terms:
         return Number(0)
     if len(terms) == 1:
@@ -135,6 +135,17 @@ def _terms(f: Formula, sign: int) -> list[tuple[int, Formula]]:
         case Number(value, power) if value < 0:
             return [(-sign, Number(-value, power))]
     return [(sign, f)]
+
+
+def _alike(terms: list[tuple[int, Formula]]) -> list[tuple[int, Formula]]:
+    """Terms that differ only by a fraction in front as one: z / 2 + z / 2 is z."""
+    counts: dict[Ratio, Fraction] = {}
+    for sign, f in terms:
+        one = replace(ratio(f), whole=Fraction(1))
+        counts[one] = counts.get(one, Fraction(0)) + sign * ratio(f).whole
+    if len(counts) == len(terms):
+        return terms
+    return [term for one, n in counts.items() if n for term in _terms(formula(replace(one, whole=n)), 1)]
 
 
 def _zero(f: Formula) -> bool:

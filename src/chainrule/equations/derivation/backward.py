@@ -64,6 +64,9 @@ def backward(graph: Graph, wrt: Sequence[Node]) -> Backward:
                     finals.setdefault(view.node, []).append(delta)
                 else:
                     result.parts.setdefault(view.node, []).append((node, g))
+    for carry, back in result.after.items():  # only now: what a carry hands on may be a carry that comes before it
+        delta = result.delta.setdefault(carry, number(0.0, carry.shape))
+        graph.links[back] = materialized(delta)
     return result
 
 
@@ -90,8 +93,6 @@ def _from_the_step_after(result: Backward, node: Node, carry: Node, finals: list
 
 def _to_the_step_before(result: Backward, carry: Node, delta: View, active: set[Node]) -> None:
     """Hand the gradient of a carry to the step before, and at the first step to what the loop started with."""
-    if carry in result.after:
-        result.graph.links[result.after[carry]] = materialized(delta)
     (start,) = carry.args
     if start.node in active:
         (step,) = carry.axes

@@ -45,7 +45,7 @@ def backward_lines(
     def emit(name: str, by: Node) -> None:
         view = backward.delta[by]
         for node in needed_first(view.node, seen):
-            if node in named or node.op in ("number", "position"):
+            if node in named or node.op in ("number", "position") or node.kind == "key":
                 continue
             weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
             shared = len(readers.get(node, ())) > 1 and weighs[node] > free(node)
@@ -56,7 +56,8 @@ def backward_lines(
             if own_line or node in passed or not (node in must or shared or heavy or always):
                 continue  # lines of the forward pass come first: what they have no name for gets none here
             if node in back:
-                named[node] = f"δ{_linked(graph, back[node], named)}₊"
+                after = f"δ{_linked(graph, back[node], named)}₊"
+                named[node] = numbering.next("g") if after in named.values() else after
             else:
                 named[node] = numbering.next("g")
             weighs[node] = 0
@@ -73,7 +74,7 @@ def backward_lines(
     for node in targets:
         emit(f"δ{named[node]}", node)
         done.add(node)
-        for parameter in [p for p in pending if waits[p] <= done]:
+        for parameter in [p for p in pending if p in waits and waits[p] <= done]:
             emit(f"∂L/∂{named[parameter]}", parameter)
             pending.remove(parameter)
     for parameter in pending:

@@ -5,43 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from chainrule.equations.derivation.arrange import arranged
 from chainrule.equations.derivation.axes import Axes, label_axes
-from chainrule.equations.derivation.backward import Backward, backward
 from chainrule.equations.derivation.backward_lines import Gradient, backward_lines
 from chainrule.equations.derivation.compose import Composer
-from chainrule.equations.derivation.merge import merged, merged_gradients
 from chainrule.equations.derivation.naming import name_inputs, name_nodes
-from chainrule.equations.derivation.scales import paired, scales
+from chainrule.equations.derivation.paths import plain
+from chainrule.equations.derivation.traces import Derived, examples_in, is_trained, one_number, traces
 from chainrule.equations.formula import Call, Formula, Line, Number, Place, Symbol, parts
-from chainrule.errors import CannotExplain
 from chainrule.trace.graph import Graph, Index, Node, View, needs, reachable, whole
-from chainrule.trace.lift import lift
-from chainrule.trace.program import Program, program
 from chainrule.trace.subject import Subject
-
-ROWS = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
-"""Numbers of examples at which a program is derived and checked: the first two that are no other length in it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Derived:
-    """A program at one number of examples: its graph with all gradients."""
-
-    rows: int | None
-    program: Program
-    backward: Backward
-    order: tuple[Node, ...]
-    """Inputs, the forward pass and what back-propagation adds, each node after what it is computed from."""
-
-    @property
-    def graph(self) -> Graph:
-        """The graph."""
-        return self.backward.graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,96 +46,31 @@ class Derivation:
 
 def derive(subject: Subject) -> Derivation:
     """All lines of a subject."""
-    rows, notes = _rows(subject), list(subject.notes)
-    try:
-        first = at_rows(subject, rows[0] if rows else None)
-    except (TypeError, ValueError):
-        if rows is None:
-            raise
-        rows, first = None, at_rows(subject, None)  # the first axis of its data is no axis of examples
-        notes.append("It runs with arrays of the given lengths only, so these stand as numbers where N could.")
-    pairs, grows, derived = {}, None, (first,)
-    if rows:
-        second = at_rows(subject, rows[1])
-        found = paired(first.order, second.order)
-        grows = scales(found, rows) if found is not None else None
-        if found is not None and grows is not None:
-            pairs, derived = found, (first, second)
-        else:
-            notes.append(
-                f"The program takes another form with other numbers of examples: this is it for N = {rows[0]}."
-            )
+    found = traces(subject)
+    first, pairs, notes = found.derived[0], found.pairs, [*subject.notes, *found.notes]
     graph, trained = first.graph, _trained(subject, first)
-    if not _one_number(graph.outputs[0]):
+    if not one_number(graph.outputs[0]):
         notes.append("It returns an array, not one number, so there is no gradient to derive.")
     forward = reachable(graph.outputs, graph.links)
     network = set(reachable(graph.outputs[1:], graph.links))
     losses = frozenset(n for n in forward if n not in network) if network else frozenset()
-    inputs = name_inputs([(n, path_of(subject, n.name)) for n in graph.inputs if n.kind != "key"], frozenset(trained))
+    given = [(n, plain(path_of(subject, n.name))) for n in graph.inputs if n.kind != "key"]
+    inputs = name_inputs(given, frozenset(trained), forward)
     later = [n for n in first.order if n not in set(forward)]
     named, lines = name_nodes(graph, forward, later, inputs, losses)
     gradients = backward_lines(first.backward, named, lines, [n for n in trained if n in named])
-    preferred = _preferred(graph, first.order, named, lines)
+    preferred = _preferred(graph, _given(subject, graph), first.order, named, lines)
     axes = label_axes(graph, first.order, preferred, named.values(), first.backward.delta)
     growing = _growing(axes, pairs, first.rows or 1)
     fixed = {label: n for label, n in axes.sizes.items() if pairs and label not in growing}
-    composer = Composer(graph, axes, named, grows or {}, fixed)
-    if _one_number(graph.outputs[0]):
-        unused = [path_of(subject, n.name) for n in trained if n not in first.backward.delta]
-        notes += [f"L does not depend on {path}: its gradient is 0." for path in unused]
+    composer = Composer(graph, axes, named, found.scales, fixed)
     statements = [_forward(composer, n, losses, n is graph.outputs[0].node and not n.shape) for n in lines]
     statements += [_gradient(composer, g) for g in gradients]
-    return Derivation(subject, derived, pairs, composer, tuple(statements), growing, tuple(notes))
-
-
-def at_rows(subject: Subject, rows: int | None) -> Derived:
-    """The program at a number of examples (as given when None), with all gradients."""
-    data = jax.tree.map(lambda a: _shaped(a, rows), subject.data)
-    traced = program(subject.function, jax.tree.map(lambda a: _shaped(a, None), subject.params), *data)
-    graph = arranged(merged(lift(traced.traced, traced.inputs)))
-    loss = graph.outputs[0]
-    if loss.node.kind not in ("float", "int"):
-        raise CannotExplain(f"{subject.title} returns {loss.node.kind} numbers; a loss is a floating-point number.")
-    result = Backward(graph)
-    if _one_number(loss):
-        result = backward(graph, [n for n in graph.inputs if _is_trained(subject, n)])
-    result = merged_gradients(result)
-    used = reachable([*result.graph.outputs, *result.delta.values()], result.graph.links)
-    order = dict.fromkeys([*result.graph.inputs, *reachable(result.graph.outputs, result.graph.links), *used])
-    return Derived(rows, traced, result, tuple(order))
-
-
-def _one_number(loss: View) -> bool:
-    return loss.shape == () and loss.node.kind == "float"
-
-
-def _shaped(array: Any, rows: int | None) -> Any:
-    if jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
-        return array
-    dtype = jax.dtypes.canonicalize_dtype(getattr(array, "dtype", None) or np.result_type(array))
-    shape = np.shape(array)
-    return jax.ShapeDtypeStruct((rows, *shape[1:]) if rows is not None and shape else shape, dtype)
-
-
-def _rows(subject: Subject) -> tuple[int, int] | None:
-    """Two numbers of examples, when all arrays of the data have the examples as their first axis."""
-    first = {np.shape(a)[0] for a in jax.tree.leaves(subject.data) if np.ndim(a)}
-    if not subject.rows or len(first) != 1:
-        return None
-    rest = [np.shape(a)[1:] for a in jax.tree.leaves(subject.data)] + [
-        np.shape(a) for a in jax.tree.leaves(subject.params)
-    ]
-    lengths = {n for shape in rest for n in shape}
-    one, other = [n for n in ROWS if n not in lengths][:2]
-    return one, other
+    return Derivation(subject, found.derived, pairs, composer, tuple(statements), growing, tuple(notes))
 
 
 def _trained(subject: Subject, derived: Derived) -> list[Node]:
-    return [n for n in derived.graph.inputs if _is_trained(subject, n)]
-
-
-def _is_trained(subject: Subject, node: Node) -> bool:
-    return node.kind == "float" and node.name.startswith("0") and subject.wrt(node.name[1:])
+    return [n for n in derived.graph.inputs if is_trained(subject, n)]
 
 
 def path_of(subject: Subject, name: str) -> str:
@@ -213,10 +120,19 @@ def _reads(formula: Formula) -> bool:
     return any(_reads(p) for p in parts(formula) if not isinstance(p, Place | Number))
 
 
-def _preferred(graph: Graph, order: Sequence[Node], named: dict[Node, str], lines: Sequence[Node]) -> dict[Any, str]:
+def _given(subject: Subject, graph: Graph) -> list[Node]:
+    """The inputs that hold examples; all of the data when none is known to."""
+    _, which = examples_in(subject)
+    data = [n for n in graph.inputs if not n.name.startswith("0")]
+    return [n for n, w in zip(data, which, strict=True) if w] if which else data
+
+
+def _preferred(
+    graph: Graph, given: Sequence[Node], order: Sequence[Node], named: dict[Node, str], lines: Sequence[Node]
+) -> dict[Any, str]:
     """Labels that readers expect: n examples, d inputs, t steps, i j places of a picture, h1, h2 units, k outputs."""
     read = {needed for node in order for needed in needs(node)}
-    data = [n for n in graph.inputs if not n.name.startswith("0") and n.kind in ("float", "int") and n in read]
+    data = [n for n in given if n.kind in ("float", "int") and n in read]
     outputs = [v.node for v in graph.outputs[1:] if v.node.shape]
     wanted: dict[Any, str] = {(node, 0): "n" for node in data if node.shape}
     wanted |= {(node, len(node.shape) - 1): "k" for node in outputs if len(node.shape) > 1}

@@ -1,10 +1,15 @@
 """Which nodes get a line and a name: z for what weights make, a for what a function makes of it, and so on."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
+from typing import Any
 
-from chainrule.trace.graph import Graph, Lookup, Node, View, needs
+from chainrule.equations.derivation.cells import lstm_cells
+from chainrule.equations.derivation.paths import keys
+from chainrule.trace.graph import COMPARISONS, Graph, Lookup, Node, View, needs
 
 ARITHMETIC = frozenset("add subtract multiply divide negative power number where".split())
 LETTERS = {
@@ -29,44 +34,55 @@ LONGEST = 7
 """Operations that one line may hold; what is longer is cut into named parts."""
 
 
-def name_inputs(inputs: Sequence[tuple[Node, str]], trained: frozenset[Node]) -> dict[Node, str]:
+def name_inputs(
+    inputs: Sequence[tuple[Node, str]], trained: frozenset[Node], order: Sequence[Node] = ()
+) -> dict[Node, str]:
     """Symbols for the inputs of a program: ``params[0]['W']`` is W1, the argument x is x.
 
-    Parameters of one container share a number, counted in order, where other containers have the same letters.
+    Parameters of one container share a number, counted in the ``order`` in which the program reads them, where other
+    containers have the same letters. Data is named first: x stays x where a parameter has that name too.
     """
-    paths = {node: re.findall(r"[^\[\]'\".]+", path) for node, path in inputs}
-    containers: dict[tuple[str, ...], list[Node]] = {}
-    for node, _ in inputs:
-        if node in trained:
-            containers.setdefault(tuple(paths[node][:-1]), []).append(node)
-    letters = {c: frozenset(_letter(paths[n][-1]) for n in nodes) for c, nodes in containers.items()}
+    used = {node: k for k, node in enumerate(order)}
+    found: dict[Node, tuple[Any, ...]] = {node: keys(path) or () for node, path in inputs}
+    roots = {node: re.split(r"\W", path)[0] for node, path in inputs}
+    containers: dict[tuple[Any, ...], list[Node]] = {}
+    for node in sorted((n for n in found if n in trained), key=lambda n: used.get(n, len(used))):
+        containers.setdefault(found[node][:-1], []).append(node)
+    own = {node: found[node][-1] if found[node] else roots[node] for node in found}
+    letters = {c: frozenset(_letter(own[n]) for n in nodes) for c, nodes in containers.items()}
     groups: list[set[str]] = []
-    for own in letters.values():
-        joined = [g for g in groups if g & own]
-        groups = [g for g in groups if not g & own] + [set(own).union(*joined)]
-    of = {container: next(k for k, g in enumerate(groups) if own <= g) for container, own in letters.items()}
+    for some in letters.values():
+        joined = [g for g in groups if g & some]
+        groups = [g for g in groups if not g & some] + [set(some).union(*joined)]
+    of = {container: next(k for k, g in enumerate(groups) if some <= g) for container, some in letters.items()}
     total, counts = Counter(of.values()), Counter()
     names: dict[Node, str] = {}
     for container, nodes in containers.items():
         group = of[container]
         counts[group] += 1
         for node in nodes:
-            letter = _letter(paths[node][-1])
+            letter = _letter(own[node])
             names[node] = letter if total[group] == 1 else _numbered(letter, counts[group])
-    for node, _ in inputs:
+    for node in found:
         if node not in trained:
-            names[node] = _word("_".join(paths[node]) if paths[node][-1].isdigit() else paths[node][-1])
-    return _distinct(names)
+            parts = [roots[node], *found[node]] if isinstance(own[node], int) else [own[node]]
+            names[node] = _word("_".join(map(str, parts)))
+    return _distinct(names, trained)
 
 
-def _letter(key: str) -> str:
-    return LETTERS.get(key, _word(key))
+def _letter(key: Any) -> str:
+    return LETTERS.get(key) or _word(str(key))
 
 
 def _word(key: str) -> str:
-    """A name that can stand in a line: of letters, digits and _, no digit first."""
-    word = re.sub(r"\W+", "_", key)
-    return f"p{word}" if word[:1].isdigit() else word
+    """A name that can stand in a line: of letters, digits and _, no digit first, nothing that means something else.
+
+    >>> [_word(key) for key in ("it's", "1x", "", "W.", "x²", "Σ", "δz")]
+    ['it_s', 'p1x', 'p', 'W', 'x2', 'Sigma', 'delta_z']
+    """
+    word = "_".join(re.findall(r"\w+", unicodedata.normalize("NFKC", key))).replace("Σ", "Sigma")
+    word = re.sub(r"^δ(?=.)", "delta_", word)
+    return word if re.match(r"[^\W\d]", word.lstrip("_")) and word not in ("NaN", "opaque") else f"p{word}"
 
 
 def _numbered(letter: str, number: int) -> str:
@@ -74,13 +90,15 @@ def _numbered(letter: str, number: int) -> str:
     return f"{letter}_{number}" if letter[-1].isdigit() else f"{letter}{number}"
 
 
-def _distinct(names: dict[Node, str]) -> dict[Node, str]:
-    seen = Counter({"L": 1, "N": 1, "ℓ": 1})  # these mean the loss, the number of examples and their losses
+def _distinct(names: Mapping[Node, str], trained: frozenset[Node]) -> dict[Node, str]:
+    """The names, with a number behind those that are taken."""
+    taken = {"L", "N", "ℓ"}  # these mean the loss, the number of examples and their losses
     out = {}
-    for node, name in names.items():
-        seen[name] += 1
-        out[node] = name if seen[name] == 1 else f"{name}_{seen[name]}"
-    return out
+    for node in sorted(names, key=lambda n: n in trained):
+        name = names[node]
+        out[node] = next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in taken)
+        taken.add(out[node])
+    return {node: out[node] for node in names}
 
 
 def name_nodes(
@@ -101,7 +119,7 @@ def name_nodes(
     weighs: dict[Node, int] = {}
     forward = []
     for node in order:
-        if node in named or node.op == "number":
+        if node in named or node.op == "number" or node.kind == "key":
             continue
         weighs[node] = 1 + sum(weighs.get(v.node, 0) for v in node.args if v.node not in named)
         if node.op == "reshape" and _turned(readers.get(node, ())):
@@ -133,11 +151,22 @@ def name_nodes(
             if node.op not in ("constant", "drawn"):
                 forward.append(node)
             weighs[node] = 0
+    _name_cells(graph, named)
     for carry, view in graph.links.items():
         before = f"{named.get(view.node, '')}₋"
         if carry in named and len(before) > 1 and before not in named.values():
             named[carry] = before
     return named, forward
+
+
+def _name_cells(graph: Graph, named: dict[Node, str]) -> None:
+    """Give the gates and states of LSTMs their letters, numbered where there are several."""
+    cells = lstm_cells(graph)
+    for k, cell in enumerate(cells, 1):
+        for node, letter in cell.items():
+            name = f"{letter}{k}" if len(cells) > 1 else letter
+            if node in named and name not in named.values():
+                named[node] = name
 
 
 def _per_example(node: Node, readers: Mapping[Node, Sequence[Node]], losses: frozenset[Node]) -> bool:
@@ -160,9 +189,29 @@ def _always(node: Node, named: Mapping[Node, str]) -> bool:
         return True
     if node.op == "along":
         return True
-    if node.op == "map" and node.name not in ARITHMETIC and len(node.args) == 1:
-        return named.get(node.args[0].node, "").startswith("z") and node.kind == "float"
-    return False
+    return bool(_activated(node, named))
+
+
+def _activated(node: Node, named: Mapping[Node, str]) -> str:
+    """The name of the sum z of which a node is a function, number by number, as tanh(z) or a choice by its sign."""
+    if node.op != "map" or node.kind != "float" or not node.args:
+        return ""
+    source = node.args[0].node
+    if node.name == "where" and source.op == "map" and source.name in COMPARISONS:
+        source = source.args[0].node
+        if not all(v.node.op != "number" and _made_from(v.node, source) for v in node.args[1:]):
+            return ""
+    elif node.name in ARITHMETIC or len(node.args) > 1:
+        return ""
+    name = named.get(source, "")
+    return name if name.startswith("z") else ""
+
+
+def _made_from(node: Node, source: Node, depth: int = 6) -> bool:
+    """Whether a node is computed, number by number and in a few steps, from one other alone."""
+    if node is source or node.op == "number":
+        return True
+    return node.op == "map" and depth > 0 and all(_made_from(v.node, source, depth - 1) for v in node.args)
 
 
 def free(node: Node) -> int:
@@ -218,7 +267,7 @@ def must_be_symbols(order: Iterable[Node], graph: Graph) -> set[Node]:
             if moved or view.node.op != "position" and (product or view.plain is None):
                 must.add(view.node)
             must.update(i.view.node for i in view.index if isinstance(i, Lookup))
-    return {n for n in must if n.op != "number"}
+    return {n for n in must if n.op != "number" and n.kind != "key"}
 
 
 def _name(node: Node, named: Mapping[Node, str], counts: "Numbering", last: bool, loss: bool, carried: bool) -> str:
@@ -228,7 +277,7 @@ def _name(node: Node, named: Mapping[Node, str], counts: "Numbering", last: bool
     letter = "ℓ" if loss and "ℓ" not in counts and node.op != "carry" else "h" if carried else _letter_of(node, named)
     taken = counts.taken
     if letter == "a":
-        number = named[node.args[0].node][1:]
+        number = _activated(node, named)[1:]
         letter = "u" if f"a{number}" in taken else "a"
         if letter == "a":
             return counts.reserve(f"a{number}")
@@ -270,9 +319,8 @@ def _letter_of(node: Node, named: Mapping[Node, str]) -> str:
         return {"softmax": "p", "log_softmax": "logp", "max": "M", "argmax": "k"}.get(node.name, "r")
     if _affine(node, named):
         return "z"
-    if node.op == "map" and node.name not in ARITHMETIC and len(node.args) == 1:
-        if named.get(node.args[0].node, "").startswith("z"):
-            return "a"
+    if _activated(node, named):
+        return "a"
     if node.op == "map" and node.name == "divide" and node.args[0].node.op == "contract":
         return "μ"
     if node.op == "map" and node.name == "sqrt":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from chainrule.trace.arithmetic import function
 from chainrule.trace.graph import (
+    SHARED,
     Index,
     Node,
     View,
@@ -61,13 +62,24 @@ def _test(name: str, a: View, b: View | float) -> View:
     return apply(name, a, b if isinstance(b, View) else _n(b, a))
 
 
-def _where_chosen(name: str, a: View, b: View) -> View:
-    """1 where the first is chosen; of two arrays that are equal somewhere, each counts half there."""
-    chosen = _test(name, a, b)
-    if value_of(a) is not None or value_of(b) is not None:
-        return chosen
-    half = _div(apply("number", _test("equal", a, b), kind="float"), _n(2, a))
-    return _add(apply("number", chosen, kind="float"), half)
+def _where_chosen(name: str, a: View, b: View, y: View) -> View:
+    """1 where the first is chosen; two that are equal share it, but for a number that the program counts as none."""
+    known = value_of(a) is not None or value_of(b) is not None
+    return _test(name, a, b) if known and y.node.value is None else _shared(name, a, b)
+
+
+def _shared(name: str, a: View, b: View) -> View:
+    chosen = apply("number", _test(name, a, b), kind="float")
+    return _add(chosen, _div(apply("number", _test("equal", a, b), kind="float"), _n(2, a)))
+
+
+def _relu(a: View, y: View) -> tuple[View | None, ...]:
+    """1 where a is positive; at 0 what the program has there: 0, 1, or 1/2 of a maximum."""
+    at_zero = y.node.value
+    return (_shared("greater", a, _n(0, a)) if at_zero == SHARED else _test(_RELU[at_zero], a, 0),)
+
+
+_RELU = {None: "greater", 1: "greater_equal"}
 
 
 def _power(a: View, b: View, y: View) -> tuple[View | None, ...]:
@@ -85,8 +97,8 @@ SLOPES: dict[str, Slope] = {
     "multiply": lambda a, b, y: (b, a),
     "divide": lambda a, b, y: (_div(_n(1, b), b), _neg(_div(a, _pow(b, 2)))),
     "power": _power,
-    "maximum": lambda a, b, y: (_where_chosen("greater", a, b), _where_chosen("less", a, b)),
-    "minimum": lambda a, b, y: (_where_chosen("less", a, b), _where_chosen("greater", a, b)),
+    "maximum": lambda a, b, y: (_where_chosen("greater", a, b, y), _where_chosen("less", a, b, y)),
+    "minimum": lambda a, b, y: (_where_chosen("less", a, b, y), _where_chosen("greater", a, b, y)),
     "where": _choice,
     "arctan2": lambda a, b, y: (
         _div(b, _add(_pow(a, 2), _pow(b, 2))),
@@ -122,7 +134,7 @@ SLOPES: dict[str, Slope] = {
     "erfc": lambda a, y: (_mul(_n(-2 / math.sqrt(math.pi), a), function("exp", _neg(_pow(a, 2)))),),
     "erfinv": lambda a, y: (_mul(_n(math.sqrt(math.pi) / 2, y), function("exp", _pow(y, 2))),),
     "lgamma": lambda a, y: (function("digamma", a),),
-    "relu": lambda a, y: (_test("greater", a, 0),),
+    "relu": _relu,
     "softplus": lambda a, y: (function("sigmoid", a),),
     "silu": lambda a, y: (_add(function("sigmoid", a), _mul(y, _sub(_n(1, a), function("sigmoid", a)))),),
     "gelu": lambda a, y: (_add(function("normal_cdf", a), _mul(a, function("normal_pdf", a))),),
@@ -188,10 +200,23 @@ def _of_along(node: Node, g: View) -> list[View | None]:
     if name == "logsumexp":
         return [pulled(x, [_mul(g, function_along("softmax", x, node.axes))])]
     if name == "prod":
-        return [pulled(x, [_div(_mul(g, y), x)])]
+        return [pulled(x, [_mul(g, _product_of_others(node, x))])]
     if name in ("max", "min"):
         return [_of_extreme(node, x, g, y)]
     return [None]
+
+
+def _product_of_others(node: Node, x: View) -> View:
+    """The product of all numbers but one, for each of them: y / x where x is not 0, and right where it is."""
+    rank, count = len(x.shape), len(node.axes)
+    space = (*x.shape, *(x.shape[p] for p in node.axes))
+    again = [rank + node.axes.index(p) if p in node.axes else p for p in range(rank)]
+    tests = [_test("equal", position(along(again[p]), space), position(along(p), space)) for p in node.axes]
+    itself = tests[0]
+    for test in tests[1:]:
+        itself = apply("and", itself, test)
+    others = function("where", itself, number(1, space), x.move(again, space))
+    return function_along("prod", others, range(rank, rank + count))
 
 
 def _of_extreme(node: Node, x: View, g: View, y: View) -> View:

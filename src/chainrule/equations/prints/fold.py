@@ -4,9 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.equations.formula import symbols
+
 LONGEST = 60
 """The longest group that is looked for."""
 _NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W_]+")
+_SPARE = re.compile(r"[efgqrsowuvabcijlm]\d*")
 
 
 def folded(items: Sequence[Any]) -> list[Any]:
@@ -37,7 +41,19 @@ def folded(items: Sequence[Any]) -> list[Any]:
 
 
 def _said(item: Any) -> str:
-    return f"{item.symbol} {getattr(item, 'text', '') or f'{item.words} {item.place}'}"
+    """What an item says, the letters of axes that have no better name (see ``axes``) counted from the line's first."""
+    said = f"{item.symbol} {getattr(item, 'text', '') or f'{item.words} {item.place}'}"
+    line = getattr(item, "line", None)
+    if line is None:
+        return said
+    named, letters = {line.symbol, *symbols(line.formula)}, {}
+
+    def counted(word: re.Match[str]) -> str:
+        if word[0] in named or not _SPARE.fullmatch(word[0]):
+            return word[0]
+        return letters.setdefault(word[0], "@" * (1 + len(letters)))
+
+    return _WORD.sub(counted, said)
 
 
 def _repeats(shapes: list[int], numbers: list[tuple[int, ...]], at: int) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """The explanation in a terminal: aligned, at most ``width`` columns, repeated layers folded."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from unicodedata import combining
 
 from chainrule.equations.checks.verify import TOLERANCE
@@ -17,8 +19,9 @@ _COLORS = {"verified": "\x1b[32m", "opaque": "\x1b[33m", "failed": "\x1b[31m"}
 _PLAIN, _FAINT, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 
 
-def page(ex: "Explanation", width: int, fold: bool, color: bool) -> str:
-    """All of an explanation."""
+def page(ex: "Explanation", width: int, fold: bool, color: bool, words: Mapping[int, str] | None = None) -> str:
+    """All of an explanation; ``words`` for characters, where a terminal lacks them."""
+    words = words or {}
     subject = ex.derivation.subject
     program = f"program: {subject.program}" if subject.program else ""
     out = [*textwrap.wrap(subject.title, width), *filter(None, [program])]
@@ -29,30 +32,39 @@ def page(ex: "Explanation", width: int, fold: bool, color: bool) -> str:
             *(row for said in subject.preface for row in _wrapped(said, width)),
         ]
     for kind, heading in HEADINGS.items():
-        lines = [line for line in ex.lines if line.kind == kind]
+        lines = [_spelled(line, words) for line in ex.lines if line.kind == kind]
         if lines:
-            out += ["", _styled(heading, _BOLD, color), *section(lines, width, fold, color)]
+            out += ["", _styled(heading, _BOLD, color), *section(lines, width, fold, color, words)]
     out += ["", _styled("Legend", _BOLD, color)]
     out += [row for sentence in FIRST for row in _wrapped(sentence, width)]
     out += [row for note in ex.derivation.notes for row in _wrapped(note, width)]
     out += _wrapped(", ".join(f"{a} = {n}{' ' + words if words else ''}" for a, n, words in ex.axes), width, "axes: ")
-    out += _legend(ex, width, fold)
+    out += _legend(ex, width, fold, words)
     out += [row for reference in references(ex.lines) for row in _wrapped(reference, width)]
-    return "\n".join([*out, "", *textwrap.wrap(ex.verdict, width), ""])
+    return "\n".join([*out, "", *textwrap.wrap(ex.verdict, width), ""]).translate(words)
 
 
-def section(lines: "list[ExplainedLine]", width: int, fold: bool, color: bool) -> list[str]:
+def _spelled(of: Any, words: Mapping[int, str]) -> Any:
+    """A line or an entry with words in place of characters, before its width is measured."""
+    said = ("symbol", "text", "words", "shape", "reason")
+    return replace(of, **{k: v.translate(words) for k, v in vars(of).items() if k in said}) if words else of
+
+
+def section(
+    lines: "list[ExplainedLine]", width: int, fold: bool, color: bool, words: Mapping[int, str] | None = None
+) -> list[str]:
     """Lines of one kind, formulas left, shapes and marks right."""
     out = []
     shape_width = max(len(line.shape) for line in lines)
-    symbol_width = min(10, max(len(_left(line)) for line in lines))
+    marks = {status: mark.translate(words or {}) for status, mark in MARKS.items()}
+    symbol_width = min(14, max(len(_left(line)) for line in lines))
     for item in folded(lines) if fold else lines:
         if isinstance(item, str):
             out.append(_styled(f"  … {item}", _FAINT, color))
             continue
-        room = width - shape_width - 6
+        room = width - shape_width - 5 - len(marks["verified"])
         rows = broken(item.text, room, symbol_width)
-        mark = MARKS[item.status]
+        mark = marks[item.status]
         tail = f"{item.shape:>{shape_width}} {_styled(mark, _COLORS[item.status], color)}"
         out.append(f"  {_padded(rows[0], room)}  {tail}")
         out += [f"  {row}" for row in rows[1:]]
@@ -77,7 +89,7 @@ def broken(line: str, room: int, symbol_width: int) -> list[str]:
     return [*rows, row]
 
 
-_OPERATORS = frozenset("+ − ⊙ /".split())
+_OPERATORS = frozenset("+ − ⊙ * /".split())
 
 
 def verdict(ex: "Explanation") -> str:
@@ -107,8 +119,9 @@ def _left(line: "ExplainedLine") -> str:
     return line.text.split(" = ", 1)[0]
 
 
-def _legend(ex: "Explanation", width: int, fold: bool) -> list[str]:
+def _legend(ex: "Explanation", width: int, fold: bool, words: Mapping[int, str]) -> list[str]:
     entries = [e for e in ex.legend if not e.symbol.startswith(("δ", "∂"))]  # what these mean is said above
+    entries = [_spelled(e, words) for e in entries]
     symbol = min(12, max((len(e.symbol) for e in entries), default=0))
     shape = max((len(e.shape) for e in entries), default=0)
     out = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.equations.derivation.derive import Derivation, Statement, path_of
+from chainrule.equations.derivation.paths import plain
 from chainrule.equations.formula import Call, Formula, Matrix, Product, Quotient, Sum, Symbol, Total, parts, symbols
 from chainrule.trace.graph import Node
 
@@ -60,6 +61,7 @@ def legend(derivation: Derivation) -> tuple[Entry, ...]:
     composer, entries = derivation.composer, []
     weights = {name for node, name in composer.names.items() if node.op == "input" and node.name.startswith("0")}
     read = {name for s in derivation.statements for name in symbols(s.line.formula)}
+    read |= {composer.names[s.by] for s in derivation.statements if s.by is not None}
     for node, name in composer.names.items():
         if node.op in ("input", "constant", "drawn") and name in read:
             entries.append(Entry(name, shape_of(derivation, composer.natural(node), node), _leaf(derivation, node)))
@@ -112,7 +114,7 @@ def _leaf(derivation: Derivation, node: Node) -> str:
         return "drawn at random" + (f" in {node.place}" if node.place else "")
     if node.op == "constant":
         return "an array that the program holds"
-    path = path_of(derivation.subject, node.name)
+    path = plain(path_of(derivation.subject, node.name))
     if not node.name.startswith("0"):
         return f"data: {path}"
     return f"parameter {path}" if derivation.subject.wrt(node.name[1:]) else f"{path}, not trained"
