@@ -129,6 +129,6 @@ def ending(done: Trained) -> str:
         text += f" (the time budget of {ends['time budget']['seconds']:g} s)"
     best = [event["best"] for event in history.events if "best" in event]
     if best:
-        which = f"epoch {best[0]}" if len(set(best)) == 1 else f"epochs {', '.join(map(str, best))}"
+        which = f"epoch {best[0]}" if len(set(best)) == 1 else f"epochs {min(best)} to {max(best)}"
         text += f"; the parameters are those of {which}, where the validation loss was lowest"
     return text + "."
