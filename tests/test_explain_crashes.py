@@ -41,6 +41,14 @@ VERIFIED = {
         V,
         np.array([0, -1, 2, -3, 1]),
     ),
+    "padded within, then turned round": (
+        lambda x: total(jnp.sin(lax.pad(jnp.sin(jnp.flip(x)), np.float32(0), [(1, 0, 1)]))),
+        V,
+    ),
+    "turned round, padded within, one number of it": (
+        lambda x: total(lax.pad(jnp.sin(x[::-1]), np.float32(0), [(1, 0, 1)])[::-1]),
+        V,
+    ),
     "the last row": (lambda x: total(x[-1] ** 2), X),
     "known places from the end": (lambda x: total(x[jnp.array([-1, 0])] ** 2), X),
     "places from the end": (lambda x, i: total(x[i] ** 2), X, np.array([-1, 0, -2])),

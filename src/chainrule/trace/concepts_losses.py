@@ -156,7 +156,7 @@ def _uncopied(view: View) -> View:
     """What a view reads where its node only holds numbers of another, at other places."""
     node = view.node
     summed = node.op != "contract" or len(node.args) != 1 or len(node.args[0].shape) != len(node.shape)
-    if summed or any(isinstance(i, Lookup) for i in view.index):
+    if summed or any(isinstance(i, Lookup) or i.divisor != 1 for i in view.index):
         return view
     return node.args[0].put(dict(enumerate(view.index)), view.shape)
 
