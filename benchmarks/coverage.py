@@ -45,14 +45,13 @@ def examined(work: tuple[str, cr.Table, str, int]) -> tuple[str, list[tuple[floa
         one, two = (
             cr.fit(cr.design(learnt, target, task=task, seed=s), learnt, progress=False) for s in (seed, seed + 1000)
         )
-        if classes:
+        if classes:  # a class that was in none of the rows learned is in no set
+            asked = asked.take(np.flatnonzero(np.isin(asked[target].astype(str), learnt[target].astype(str))))
             truth = one.design.encoder.target.encode(asked[target])
-            known = np.asarray(truth) >= 0
             sets, at = one.predict_set(asked, COVERAGE), np.arange(asked.rows)
             held, size = sets[at, truth], sets.sum(axis=1).mean()
             wrong = [-np.log(run.predict_proba(asked)[at, truth]) for run in (one, two)]
             off = calibration_error(one.predict_proba(asked), np.asarray(truth))
-            held = held[known]
         else:
             truth = np.asarray(asked[target], float)
             lower, upper = one.predict_interval(asked, COVERAGE)
