@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -49,7 +50,7 @@ def arrays(train: cr.Table, test: cr.Table, target: str) -> tuple[np.ndarray, np
     return np.stack(parts[0], 1), np.stack(parts[1], 1)
 
 
-def sklearn_models(classes: bool, seed: int) -> dict[str, object]:
+def sklearn_models(classes: bool, seed: int) -> dict[str, Any]:
     """The models of scikit-learn, standardized where they need it."""
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -90,12 +91,12 @@ def answers(train: cr.Table, test: cr.Table, target: str, classes: list | None, 
     y = np.array([classes.index(str(v)) for v in train[target]]) if classes else np.asarray(train[target], float)
     for name, model in sklearn_models(classes is not None, seed).items():
         began = time.process_time()
-        model.fit(x, y)  # type: ignore[attr-defined]
+        model.fit(x, y)
         if classes is None:
-            said = model.predict(asked)  # type: ignore[attr-defined]
+            said = model.predict(asked)
         else:
             said = np.zeros((test.rows, len(classes)))
-            said[:, model.classes_] = model.predict_proba(asked)  # type: ignore[attr-defined]
+            said[:, model.classes_] = model.predict_proba(asked)
         yield name, said, time.process_time() - began
 
 

@@ -51,7 +51,7 @@ def examined(work: tuple[str, cr.Table, str, int]) -> tuple[str, list[tuple[floa
             sets, at = one.predict_set(asked, COVERAGE), np.arange(asked.rows)
             held, size = sets[at, truth], sets.sum(axis=1).mean()
             wrong = [-np.log(run.predict_proba(asked)[at, truth]) for run in (one, two)]
-            off = calibration_error(one.predict_proba(asked), np.asarray(truth))
+            off = one.evaluate(asked)["ece"]
         else:
             truth = np.asarray(asked[target], float)
             lower, upper = one.predict_interval(asked, COVERAGE)
@@ -60,13 +60,6 @@ def examined(work: tuple[str, cr.Table, str, int]) -> tuple[str, list[tuple[floa
         _, low, high = normal(wrong[0] - wrong[1])
         found.append((float(held.mean()), float(size), float(off), bool(low > 0 or high < 0)))
     return name, found
-
-
-def calibration_error(p: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
-    """The mean distance between confidence and accuracy, over bins of confidence (Naeini et al. 2015)."""
-    sure, right = p.max(axis=1), p.argmax(axis=1) == truth
-    place = np.minimum((sure * bins).astype(int), bins - 1)
-    return float(sum((place == b).mean() * abs(right[place == b].mean() - sure[place == b].mean()) for b in set(place)))
 
 
 def page(found: dict[str, tuple[int, list]], splits: int) -> str:

@@ -11,15 +11,7 @@ from typer.testing import CliRunner
 import chainrule as cr
 from chainrule.cli.app import app
 from chainrule.maths.selective import mean_size, selective, share_right
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(240, 2)).astype(np.float32)
-NOISE = RNG.normal(size=240)
-
-
-def fitted(outputs, y, **options):
-    net = cr.Chain(cr.Dense(8), cr.relu, cr.Dense(outputs))
-    return cr.fit(net, X[:160], y[:160], epochs=30, progress=False, **options)
+from small_runs import NOISE, RNG, X, fitted
 
 
 def test_the_surest_rows_are_answered_first():

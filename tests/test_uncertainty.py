@@ -5,15 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.maths.calibration import temperature
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(240, 3)).astype(np.float32)
-NOISE = RNG.normal(size=240)
-
-
-def fitted(outputs, y, **options):
-    net = cr.Chain(cr.Dense(8), cr.relu, cr.Dense(outputs))
-    return cr.fit(net, X[:160], y[:160], epochs=30, progress=False, **options)
+from small_runs import NOISE, RNG, X, fitted
 
 
 @pytest.mark.parametrize("options", [{}, {"ensemble": 4, "validation": "cross"}])

@@ -1,7 +1,6 @@
 """Estimators: scikit-learn's interface to a proposed design, for its pipelines, searches and cross-validation."""
 
 import numbers
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from chainrule.data.arrays import sample_weights
 from chainrule.data.category_column import CategoryColumn
 from chainrule.data.table import Table
 from chainrule.data.targets import labels_of
-from chainrule.errors import ChainruleWarning, DataError, DesignError
+from chainrule.errors import DataError, DesignError
 from chainrule.layers.chain import Chain
 from chainrule.layers.dense import Dense
 from chainrule.layers.layer import Layer
@@ -33,8 +32,6 @@ LINEAR_AT_0 = (activations.identity, activations.sigmoid, activations.softplus, 
 """Those that cut nothing off: LeCun's variance 1/n keeps the signal, and He's 2/n would let it grow."""
 WHOLE = 2**53
 """From here on float64 does not hold every whole number."""
-LEAST_ASKED = 32
-"""Fewer rows than these are answered by the program for so many: a row's answer is the same, whatever comes with it."""
 
 
 class _Network(BaseEstimator):
@@ -154,13 +151,7 @@ class _Network(BaseEstimator):
     def _answers(self, X: Any, answer: Callable[[Run, Table], np.ndarray]) -> np.ndarray:
         """What the run answers to each row of X."""
         check_is_fitted(self)
-        table = self._table(X, reset=False)
-        if table.rows >= LEAST_ASKED:
-            return answer(self.run_, table)
-        self.run_.design.encoder.encode(table)  # warns of what these rows surprise with, by their own numbers
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ChainruleWarning)
-            return answer(self.run_, table.take(np.arange(LEAST_ASKED) % table.rows))[: table.rows]
+        return answer(self.run_, self._table(X, reset=False))
 
 
 class Classifier(ClassifierMixin, _Network):

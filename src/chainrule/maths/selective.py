@@ -15,7 +15,7 @@ def selective(
     """For each share of rows that is answered: the share, the least confidence among them, the score and its interval.
 
     Equation
-        score(a) = mean(wrong[i] for the ceil(a n) rows i of the largest sure[i])     the risk at coverage a
+        score(a) = mean(wrong[i] for the round(a n) rows i of the largest sure[i])     the risk at coverage a
     Shapes
         sure (rows,), wrong (rows,): an error for each row, 0 or 1 for classes
     Source
@@ -28,7 +28,7 @@ def selective(
     order = np.argsort(-sure, kind="stable")
     rows = []
     for share in SHARES:
-        kept = order[: max(1, int(np.ceil(share * len(order) - 1e-9)))]
+        kept = order[: max(1, round(share * len(order)))]
         found = estimate(wrong[kept])
         low, high = (np.nan if side is None else side for side in (found.low, found.high))
         rows.append((share, float(sure[kept[-1]]), found.value, low, high))

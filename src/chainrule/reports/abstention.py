@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainrule.maths.selective import SHARES, mean_size, share_right
+from chainrule.maths.selective import mean_size, selective, share_right
 from chainrule.reports.charts import Band, Line, chart, figures
 from chainrule.reports.facts import Facts
 from chainrule.reports.markup import Html, paragraph, section, table
@@ -37,10 +37,8 @@ def abstention(facts: Facts) -> Html:
         f"At all rows {_said(value[-1], percent)}, at {share(across[0])} of them {_said(value[0], percent)}.",
     )
     rows = []
-    for part in SHARES:
-        c = max(1, round(part * n))
-        v, a, b = estimate(wrong[:c], told.kind)
-        limit = share(float(sure[order[c - 1]])) if percent else number(-float(sure[order[c - 1]]))
+    for part, least, v, a, b in selective(sure, told.wrong, share_right if percent else mean_size):
+        limit = share(least) if percent else number(-least)
         rows.append((level(part), limit, _said(v, percent), f"{_said(a, percent)} to {_said(b, percent)}"))
     head = ("answered", "confidence of at least" if percent else "expected error of at most", y.label, "95 % interval")
     lead = paragraph(

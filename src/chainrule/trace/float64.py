@@ -16,7 +16,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from chainrule.errors import CannotExplain
 from chainrule.trace.custom import follows_its_equations, with_own_rule
-from chainrule.trace.program import body
+from chainrule.trace.program import body, is_key
 
 Key = tuple[int, ...]
 """Where a variable is made: the numbers of the equations that lead to it, then which of the outputs it is."""
@@ -53,8 +53,7 @@ def decimal(value: Any) -> bool | int | float:
 
 def double(value: Any) -> Any:
     """A value with its floats in 64 bits."""
-    dtype = getattr(value, "dtype", None)
-    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+    if is_key(value):
         return value
     if not isinstance(value, Tracer) and np.ndim(value) == 0:
         value = decimal(np.asarray(value)[()])
@@ -297,5 +296,5 @@ def _smooth(variable: Any) -> bool:
 
 
 def _numpy(values: Mapping[Key, Any]) -> dict[Key, np.ndarray]:
-    keys = [k for k, v in values.items() if not jnp.issubdtype(v.dtype, jax.dtypes.prng_key)]
+    keys = [k for k, v in values.items() if not is_key(v)]
     return {k: np.asarray(values[k]) for k in keys}

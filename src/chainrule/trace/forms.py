@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from chainrule.trace.program import is_key
+
 
 def same_form(programs: Sequence[ClosedJaxpr], rows: Sequence[int]) -> bool:
     """Whether programs traced at ``rows`` examples have the same equations.
@@ -62,7 +64,7 @@ def _alike(values: Sequence[Any], rows: Sequence[int]) -> bool:
     if isinstance(first, bool | np.bool_ | str):
         return all(v == first for v in values)
     if isinstance(first, Number | np.generic) or hasattr(first, "shape") and hasattr(first, "dtype"):
-        arrays = [np.asarray(v) for v in values] if not _keys(first) else []
+        arrays = [np.asarray(v) for v in values] if not is_key(first) else []
         if len({a.shape for a in arrays}) > 1:  # a table of positions is as long as its axis
             return _alike([a.shape for a in arrays], rows)
         return all(_grown([a.flat[k] for a in arrays], rows) for k in range(arrays[0].size)) if arrays else True
@@ -71,10 +73,6 @@ def _alike(values: Sequence[Any], rows: Sequence[int]) -> bool:
 
 def _all(values: Sequence[Sequence[Any]], rows: Sequence[int]) -> bool:
     return len({len(v) for v in values}) == 1 and all(_alike(v, rows) for v in zip(*values, strict=True))
-
-
-def _keys(value: Any) -> bool:
-    return str(getattr(value, "dtype", "")).startswith("key")
 
 
 def _grown(values: Sequence[Any], rows: Sequence[int]) -> bool:

@@ -12,7 +12,7 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 from chainrule.errors import CannotExplain
 from chainrule.trace.float64 import called, decimal, lifted_equation
 from chainrule.trace.graph import Graph, Node, View, materialized, number, whole
-from chainrule.trace.program import function_name, scope
+from chainrule.trace.program import function_name, is_key, scope
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _own_name(e: JaxprEqn) -> str:
 
 def known(value: Any, shape: Sequence[int]) -> View:
     """A number or an array of the program, in a space that ends with its axes."""
-    if jnp.issubdtype(getattr(value, "dtype", np.float64), jax.dtypes.prng_key):
+    if is_key(value):
         own = np.shape(value)
         node = Node("constant", shape=own, value=value, kind="key")
         return whole(node).move(range(len(shape) - len(own), len(shape)), shape)

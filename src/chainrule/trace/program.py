@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
@@ -73,6 +74,11 @@ def place(equation: JaxprEqn) -> str:
 def scope(equation: JaxprEqn) -> str:
     """The layer in which an equation stands: as our containers name it, else by the named scopes of other libraries."""
     return place(equation) or "/".join(re.findall(r"[\w.\[\]]+(?![\w.\[\]]*\()", str(equation.source_info.name_stack)))
+
+
+def is_key(array: Any) -> bool:
+    """Whether an array holds keys of random numbers."""
+    return jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key)
 
 
 def literals(traced: ClosedJaxpr) -> Iterator[float]:

@@ -27,6 +27,8 @@ from chainrule.train.record import DataRecord
 from chainrule.train.scores import Scores
 
 ROWS_AT_ONCE = 4096
+LEAST_AT_ONCE = 32
+"""Fewer rows are filled up: in smaller products a row's last digits would depend on how many rows came with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ class Run:
         parts = []
         for begin in range(0, rows, ROWS_AT_ONCE):
             count = min(ROWS_AT_ONCE, rows - begin)
-            size = 1 << (count - 1).bit_length()  # few sizes, so few compiled programs
+            size = max(LEAST_AT_ONCE, 1 << (count - 1).bit_length())  # few sizes, so few compiled programs
             at = begin + np.minimum(np.arange(size), count - 1)
             z = np.asarray(apply(self.design.network, self.params, jax.tree.map(lambda a, at=at: a[at], x)))
             parts.append(z[:, :count] if many else z[:count])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from chainrule.equations.derivation.derive import Derivation
@@ -13,6 +12,7 @@ from chainrule.equations.derivation.traces import Derived, with_rows
 from chainrule.trace.evaluate import evaluate, full
 from chainrule.trace.float64 import double, values_and_gradients
 from chainrule.trace.graph import Node, View, reachable
+from chainrule.trace.program import is_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +35,12 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
     rng = np.random.default_rng(seed)
 
     def taken(a: Any) -> Any:
-        if derived.rows is None or _is_key(a):
+        if derived.rows is None or is_key(a):
             return a
         return np.asarray(a)[np.arange(derived.rows) % len(a)]
 
     def moved(a: Any) -> Any:
-        if _is_key(a):
+        if is_key(a):
             return a
         a = np.asarray(a)
         if seed is None or not np.issubdtype(a.dtype, np.floating):
@@ -52,10 +52,6 @@ def arguments(derivation: Derivation, derived: Derived, seed: int | None = 0) ->
         return np.where(a == 0, scale * noise, a * (1 + noise * sign))
 
     return [moved(a) for a in jax.tree.leaves((subject.params, *with_rows(subject, taken, lambda a: a)))]
-
-
-def _is_key(a: Any) -> bool:
-    return jnp.issubdtype(getattr(a, "dtype", np.float32), jax.dtypes.prng_key)
 
 
 def checked_values(derived: Derived, lines: Collection[Node], inputs: list[Any]) -> Values:

@@ -17,7 +17,7 @@ from chainrule.errors import CannotExplain
 from chainrule.trace.forms import same_form
 from chainrule.trace.graph import Graph, Node, View, number, reachable
 from chainrule.trace.lift import lift
-from chainrule.trace.program import Program, literals, program
+from chainrule.trace.program import Program, is_key, literals, program
 from chainrule.trace.subject import Subject
 
 ROWS = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
@@ -122,7 +122,7 @@ def with_rows(subject: Subject, examples: Callable[[Any], Any], others: Callable
 
 
 def _shaped(array: Any, rows: int | None) -> Any:
-    if jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key):
+    if is_key(array):
         return array
     dtype = jax.dtypes.canonicalize_dtype(getattr(array, "dtype", None) or np.result_type(array))
     shape = np.shape(array)
